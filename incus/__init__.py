@@ -1,0 +1,1 @@
+"""The fleet: deployments in Incus containers. Empty until the containers are built."""
