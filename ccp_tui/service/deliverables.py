@@ -1,0 +1,73 @@
+"""Looking at the files that a worker says it made: inside its workspace, really there, and what they hold."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+CHUNK = 1 << 20
+
+
+class NotDelivered(Exception):
+    """A path that is no deliverable; the words are for the agent, who can act on them."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A deliverable as it is on disk. A folder's size and hash are those of its files together."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+def look(workspace: Path, path: str) -> Found:
+    """The deliverable at ``path``, relative to the workspace (or absolute and inside it). Raises NotDelivered."""
+    root = workspace.resolve()
+    wanted = PurePosixPath(path.strip())
+    if not path.strip() or "\0" in path:
+        raise NotDelivered("name the file: a path relative to your workspace")
+    relative = os.path.normpath(os.path.relpath(wanted, root) if wanted.is_absolute() else str(wanted))
+    if relative == "." or relative == ".." or relative.startswith("../"):
+        raise NotDelivered(f"{path} is outside your workspace: put the file into the workspace ({root})")
+    at = root / relative
+    try:
+        real = at.resolve(strict=True)
+    except FileNotFoundError:
+        raise NotDelivered(f"{relative} does not exist in your workspace: create it first") from None
+    except (OSError, RuntimeError) as error:
+        raise NotDelivered(f"{relative} can't be looked at ({error})") from None
+    if not real.is_relative_to(root):
+        raise NotDelivered(f"{relative} leads out of your workspace through a link: deliver the file itself")
+    try:
+        size, digest = _folder(real) if real.is_dir() else _file(real)
+    except OSError as error:
+        raise NotDelivered(f"{relative} can't be read ({error.strerror})") from None
+    return Found(relative, size, digest)
+
+
+def _file(path: Path) -> tuple[int, str]:
+    digest = hashlib.sha256()
+    size = 0
+    # Not blocking: a named pipe must not hold the reader up, and is refused below.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise NotDelivered(f"{path.name} is no regular file: deliver a file or a folder")
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+    return size, digest.hexdigest()
+
+
+def _folder(path: Path) -> tuple[int, str]:
+    digest = hashlib.sha256()
+    total = 0
+    for file in sorted(one for one in path.rglob("*") if one.is_file() and not one.is_symlink()):
+        size, inner = _file(file)
+        digest.update(f"{file.relative_to(path)}\0{inner}\n".encode())
+        total += size
+    return total, digest.hexdigest()

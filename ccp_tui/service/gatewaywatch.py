@@ -1,0 +1,201 @@
+"""What the gateway's coming and going means for tasks: held while it is away, compared and let go when it is back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from typing import Any
+
+from ccp_tui import __version__
+from ccp_tui.gateway import (
+    AgentsChanged,
+    GatewayError,
+    GatewayEvent,
+    GatewayState,
+    GatewayStatus,
+    GatewayUnavailable,
+    Hello,
+)
+from ccp_tui.lifecycle import State
+from ccp_tui.model import HoldKind
+from ccp_tui.service.agents import Agents
+from ccp_tui.service.attention import Attention
+from ccp_tui.service.background import Background
+from ccp_tui.service.context import Context
+from ccp_tui.service.delivery import Deliveries
+from ccp_tui.service.dispatch import Dispatcher
+from ccp_tui.service.moves import SERVICE, record
+from ccp_tui.service.outcomes import Outcomes, hold
+from ccp_tui.service.runs import Runs
+from ccp_tui.store import Store
+
+log = logging.getLogger(__name__)
+Row = dict[str, Any]
+
+# The gateway's list of agents follows a change of its configuration after some moments.
+AGENTS_SETTLE_S = 1.5
+# How often, within the grace, it is looked whether a restarted gateway took up a turn that was stopped meanwhile.
+RESUME_LOOKS = 6
+
+
+class GatewayWatch:
+    """Takes the client's status and its word that a connection stands."""
+
+    def __init__(
+        self,
+        context: Context,
+        runs: Runs,
+        outcomes: Outcomes,
+        agents: Agents,
+        attention: Attention,
+        deliveries: Deliveries,
+        dispatcher: Dispatcher,
+        background: Background,
+    ) -> None:
+        self._c = context
+        self._runs = runs
+        self._outcomes = outcomes
+        self._agents = agents
+        self._attention = attention
+        self._deliveries = deliveries
+        self._dispatcher = dispatcher
+        self._background = background
+        self._away: asyncio.Task[Any] | None = None
+        self._look: asyncio.Task[Any] | None = None
+        self._first = True
+
+    def status(self, status: GatewayStatus) -> None:
+        """Tells everybody, and starts the clock when the gateway goes away."""
+        connected = status.state is GatewayState.CONNECTED
+        changed = connected != self._c.live.connected
+        (self._c.live.up.set if connected else self._c.live.up.clear)()
+        self._c.hub.publish("health", {"health": health(self._c)})
+        if changed:
+            self._background.start(self._tell_agents(), "agents' live state")
+        if connected and self._away:
+            self._away.cancel()
+            self._away = None
+        elif not connected and self._away is None and status.state is not GatewayState.STOPPED:
+            self._away = self._background.start(self._hold_all(), "gateway away")
+
+    def event(self, event: GatewayEvent) -> None:
+        """Agents that are made, changed or deleted elsewhere: looked at again, once for changes that come together."""
+        if isinstance(event, AgentsChanged) and (self._look is None or self._look.done()):
+            self._look = self._background.start(self._look_at_agents(), "looking at the agents")
+
+    async def connected(self, hello: Hello) -> None:
+        """After every connect: histories, runs, agents and requests as the gateway has them; then all goes on."""
+        await self._agents.refresh()
+        # A restarted gateway takes interrupted turns up again by itself, under new run ids: give it the time. At our
+        # own start nobody knows whether it was restarted too.
+        wait = self._c.settings.resume_grace if hello.restarted or self._first else 1.0
+        self._first = False
+        for attempt in await self._c.db(lambda store: store.attempts.open_ones()):
+            await self._compare(attempt, wait)
+        for run in list(self._c.live.runs.values()):
+            with contextlib.suppress(GatewayError):
+                await self._runs.sync(run.session_key)
+        self._background.start(self._end_stopped(), "ending the runs of stopped attempts")
+        await self._attention.reconcile()
+        await self._c.db(_release)
+        self._deliveries.wake()
+        self._dispatcher.wake()
+
+    async def _compare(self, attempt: Row, wait: float) -> None:
+        try:
+            running = (await self._runs.sync(attempt["session_key"])).run_id
+        except GatewayUnavailable:
+            self._runs.judge_later(attempt["id"], attempt["session_key"], wait)
+            return
+        except GatewayError as error:
+            log.info("history of %s: %s", attempt["session_key"], error.message)
+            running = None
+
+        def work(store: Store) -> None:
+            for run_id in store.attempts.running(attempt["id"]):
+                if run_id != running:
+                    store.attempts.run_ended(attempt["id"], run_id, "lost")
+
+        await self._c.db(work)
+        if running is None:
+            self._runs.judge_later(attempt["id"], attempt["session_key"], wait)
+
+    async def _end_stopped(self) -> None:
+        """Aborts the runs of attempts that were stopped while nobody could reach the gateway.
+
+        More than once: a restarted gateway takes them up again by itself, some moments after it is back.
+        """
+        left = await self._c.db(lambda store: store.attempts.left_running())
+        for look in range(RESUME_LOOKS if left else 0):
+            await asyncio.sleep(self._c.settings.resume_grace / RESUME_LOOKS if look else 0)
+            for attempt in left:
+                try:
+                    await self._c.gateway.calls.chat_abort(attempt["session_key"])
+                except GatewayUnavailable:
+                    return  # the next connect begins anew
+                except GatewayError as error:
+                    log.info("abort of %s: %s", attempt["session_key"], error.message)
+
+        def work(store: Store) -> None:
+            for attempt in left:
+                for run_id in store.attempts.running(attempt["id"]):
+                    store.attempts.run_ended(attempt["id"], run_id, "aborted")
+
+        await self._c.db(work)
+
+    async def _look_at_agents(self) -> None:
+        await asyncio.sleep(AGENTS_SETTLE_S)
+        await self._agents.refresh()
+
+    async def _hold_all(self) -> None:
+        await asyncio.sleep(self._c.settings.gateway_grace)
+        status = self._c.gateway.status
+        reason = f"the gateway is away: {status.detail}"
+
+        def work(store: Store) -> None:
+            for task in store.tasks.in_states(State.IN_PROGRESS):
+                if not task["hold_kind"]:
+                    hold(
+                        store,
+                        task,
+                        HoldKind.GATEWAY,
+                        reason,
+                        f"It goes on when the gateway is back. {status.fix}".strip(),
+                    )
+
+        await self._c.db(work)
+
+    async def _tell_agents(self) -> None:
+        await self._c.db(lambda store: store.touched.agents.update(row["id"] for row in store.agents.all()))
+
+
+def _release(store: Store) -> None:
+    for task in store.tasks.in_states(State.IN_PROGRESS, State.ASSIGNED):
+        if task["hold_kind"] == HoldKind.GATEWAY:
+            store.tasks.hold(task["id"], None)
+            record(store, task, SERVICE, "released", "goes on: the gateway is back")
+
+
+def health(context: Context) -> Row:
+    """The truth about service and gateway, with the fix."""
+    status = context.gateway.status
+    return {
+        "service": {
+            "pid": os.getpid(),
+            "version": __version__,
+            "home": str(context.home.root),
+            "started_at": context.started_at,
+            "demo": context.settings.demo,
+        },
+        "gateway": {
+            "state": status.state.value,
+            "url": status.url,
+            "detail": status.detail,
+            "fix": status.fix,
+            "version": status.version,
+            "since": status.since,
+            "retry_at": status.retry_at,
+        },
+    }

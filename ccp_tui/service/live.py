@@ -1,0 +1,97 @@
+"""What is true only now and kept nowhere: live activity, running runs, why a queued task waits, open approvals."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from ccp_tui.store import Committed
+
+Row = dict[str, Any]
+
+
+@dataclass
+class LiveRun:
+    """A run that the gateway shows as running: the words of its present answer, and when it was last heard of."""
+
+    session_key: str
+    agent: str
+    run_id: str
+    text: str = ""
+
+
+@dataclass
+class Live:
+    """The volatile half of what cards and agents show."""
+
+    up: asyncio.Event = field(default_factory=asyncio.Event)
+    activity: dict[str, Row] = field(default_factory=dict)
+    waiting: dict[str, str] = field(default_factory=dict)
+    runs: dict[str, LiveRun] = field(default_factory=dict)
+    approvals: dict[str, Row] = field(default_factory=dict)
+    questions: dict[str, Row] = field(default_factory=dict)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the gateway is connected: :attr:`up` as of now."""
+        return self.up.is_set()
+
+    def card(self, card: Row) -> Row:
+        """A stored card with what is live about it."""
+        ref = card["ref"]
+        running = card["state"] == "in_progress"
+        asked = self.request_in(card["session_key"]) if running else None
+        return {
+            **card,
+            "hold": card["hold"] or (asked and _waits_for(asked)),
+            "activity": self.activity.get(ref) if running else None,
+            "waiting": self.waiting.get(ref) if card["queued"] and card["state"] == "assigned" else None,
+        }
+
+    def agent(self, agent: Row) -> Row:
+        """A stored agent with its live state: offline, waiting for the person, working, or idle."""
+        shown = {key: value for key, value in agent.items() if key != "held"}
+        if not self.connected or not agent["on_gateway"]:
+            state = "offline"
+        elif agent["held"] or any(one["agent"] == agent["id"] for one in self.requests()):
+            state = "waiting"
+        elif agent["working_on"] or any(run.agent == agent["id"] for run in self.runs.values()):
+            state = "working"
+        else:
+            state = "idle"
+        return {**shown, "live": state}
+
+    def requests(self) -> list[Row]:
+        """What agents ask of the person through the gateway: exec approvals, then questions."""
+        return [*self.approvals.values(), *self.questions.values()]
+
+    def request_in(self, session_key: str | None) -> Row | None:
+        """What the run of a session waits for."""
+        return next((one for one in self.requests() if one["session_key"] == session_key), None)
+
+    def run_of(self, session_key: str) -> LiveRun | None:
+        """The running run of a session, the latest when there are several."""
+        found = [run for run in self.runs.values() if run.session_key == session_key]
+        return found[-1] if found else None
+
+    def committed(self, committed: Committed) -> list[tuple[str, Row, str | None]]:
+        """The events that a commit makes: name, payload, and the session they are for."""
+        told: list[tuple[str, Row, str | None]] = []
+        told += [("mission.changed", {"mission": row}, None) for row in committed.missions]
+        told += [("agent.changed", {"agent": self.agent(row)}, None) for row in committed.agents]
+        told += [("task.changed", {"task": self.card(row)}, None) for row in committed.tasks]
+        told += [("message", {"message": row}, row["session_key"]) for row in committed.messages]
+        told += [("feed", {"event": row}, None) for row in committed.events]
+        return told
+
+
+def _waits_for(request: Row) -> Row:
+    """The hold of a task whose run waits for the person's answer; it is gone with the request."""
+    release = "It goes on when you answer it in the queue of what needs you."
+    return {
+        "kind": request["kind"],
+        "reason": request["text"],
+        "since": request["since"],
+        "release": release,
+    }

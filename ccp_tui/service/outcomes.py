@@ -1,0 +1,69 @@
+"""Judging an attempt whose runs have ended: told once that nothing was submitted, then held with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ccp_tui.lifecycle import State
+from ccp_tui.model import Hold, HoldKind
+from ccp_tui.service import prompts
+from ccp_tui.service.context import Context
+from ccp_tui.service.feedback import send_back
+from ccp_tui.service.moves import SERVICE, record
+from ccp_tui.store import Store
+
+Row = dict[str, Any]
+
+WAY_ON = "Retry, assign another agent, or cancel."
+
+
+class Outcomes:
+    """Decides what follows when the gateway shows no run of an attempt any more."""
+
+    def __init__(self, context: Context, report: str, wake: Callable[[], None]) -> None:
+        self._c = context
+        self._report = report
+        self._wake = wake
+
+    async def run_ended(self, attempt_id: int) -> bool:
+        """A run of the attempt ended: what follows. False while another goes on or a message is on its way."""
+
+        def work(store: Store) -> bool:
+            attempt = store.attempts.get(attempt_id)
+            task = store.tasks.get(attempt["task_id"])
+            if attempt["ended_at"] or task["state"] != State.IN_PROGRESS or task["hold_kind"]:
+                return True
+            if store.attempts.running(attempt_id) or store.outbox.unsent_of(attempt_id):
+                return False
+            _judge(store, task, attempt, self._report)
+            return True
+
+        settled = await self._c.db(work)
+        self._wake()
+        return settled
+
+
+def _judge(store: Store, task: Row, attempt: Row, report: str) -> None:
+    last = store.attempts.last_run(attempt["id"])
+    number = store.rounds.current(attempt["id"])["number"]
+    agent = attempt["agent_id"]
+    if last and last["state"] == "error":
+        hold(
+            store, task, HoldKind.ERROR, f"the run failed: {last['detail'] or 'the provider gave no reason'}"
+        )
+    elif last and last["state"] == "aborted":
+        hold(store, task, HoldKind.ERROR, f"the run of {agent} was aborted")
+    elif attempt["nudged_round"] < number:
+        store.attempts.nudged(attempt["id"], number)
+        send_back(store, attempt, f"nudge-{number}", prompts.nudge(task, number, report))
+        record(store, task, SERVICE, "nudged", f"ended its run without submitting; {agent} was told")
+    else:
+        reason = f"{agent} ended its run without submitting, also after it was told"
+        hold(store, task, HoldKind.STALLED, reason)
+
+
+def hold(store: Store, task: Row, kind: HoldKind, reason: str, release: str = WAY_ON) -> None:
+    """Holds a task with an event, once: the same hold again says nothing."""
+    if store.tasks.hold(task["id"], Hold(kind, reason, release)):
+        record(store, task, SERVICE, "held", f"is held: {reason}", reason=reason, hold=kind.value)

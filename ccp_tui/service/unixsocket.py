@@ -1,0 +1,53 @@
+"""Unix sockets: one whose file is private from birth, and who is at the other end."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import struct
+from pathlib import Path
+
+from websockets.asyncio.server import ServerConnection
+
+
+class SocketError(Exception):
+    """A socket can't be opened; the text says why and what to do."""
+
+
+def listen(path: Path, mode: int) -> socket.socket:
+    """A bound Unix socket whose file has ``mode`` from birth; a socket file that is there is replaced."""
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        try:
+            if not stat.S_ISSOCK(path.lstat().st_mode):
+                raise SocketError(f"{path} is there and is no socket: move it away.")
+            path.unlink()
+        except FileNotFoundError:
+            pass
+        before = os.umask(0o777 & ~mode)
+        try:
+            server.bind(str(path))
+        finally:
+            os.umask(before)
+    except OSError as error:
+        server.close()
+        raise SocketError(f"{path} can't be opened ({error.strerror or error}).") from None
+    except SocketError:
+        server.close()
+        raise
+    server.setblocking(False)
+    return server
+
+
+def peer(connection: ServerConnection) -> tuple[int | None, int | None]:
+    """The pid and the user id of the process at the other end, where the system tells."""
+    peer: socket.socket | None = connection.transport.get_extra_info("socket")
+    if peer is None or not hasattr(socket, "SO_PEERCRED"):
+        return None, None
+    try:
+        raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    except OSError:
+        return None, None
+    pid, uid, _ = struct.unpack("3i", raw)
+    return pid, uid
