@@ -1,0 +1,120 @@
+"""``ccp report``: what an agent's shell can reach. It needs the token of the attempt, no home and no other right.
+
+The service answers with words that an agent can act on; they are printed as they come.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from ccp_tui.cli.context import Context
+from ccp_tui.cli.errors import CliError, usage
+from ccp_tui.cli.line import Line, NoService
+from ccp_tui.cli.parser import Nouns, Parser, verb
+from ccp_tui.text import clean
+
+EPILOG = """\
+The token and the socket stand in the prompt of the task; CCP_TOKEN and CCP_AGENTS_SOCKET serve too.
+Submit once every deliverable is there: the checks of the spec run, and then a person looks at the work.
+"""
+
+# A service that is being restarted is back within this time; the agent need not learn to wait for it.
+_PATIENCE_SECONDS = 15.0
+
+
+def add_options(parser: Parser) -> None:
+    _add_access(parser)
+    nouns: Nouns = parser.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=Parser)
+    progress = _kind(nouns, "progress", "Say in a line how far you are.")
+    progress.add_argument("text", metavar="TEXT", nargs="+")
+    deliver = _kind(nouns, "deliver", "Say that a deliverable of the spec is there.")
+    deliver.add_argument("path", metavar="PATH")
+    deliver.add_argument("--description", "-d", metavar="TEXT", nargs="+")
+    submit = _kind(nouns, "submit", "Hand the work in for its checks and the review.")
+    submit.add_argument("--summary", "-s", metavar="TEXT", nargs="+")
+    block = _kind(nouns, "block", "Say what keeps you from going on; a person is asked.")
+    block.add_argument("text", metavar="REASON", nargs="+")
+
+
+def _kind(nouns: Nouns, name: str, help: str) -> Parser:
+    parser = verb(nouns, name, help, run)
+    _add_access(parser)
+    parser.set_defaults(kind=name)
+    return parser
+
+
+def _add_access(parser: Parser) -> None:
+    # Two names: the gateway blacks out whatever follows --token in the words that an agent gets.
+    parser.add_argument(
+        "--attempt",
+        "--token",
+        dest="token",
+        metavar="TOKEN",
+        default=argparse.SUPPRESS,
+        help="the token of the attempt; or CCP_TOKEN",
+    )
+    parser.add_argument(
+        "--socket",
+        metavar="PATH",
+        default=argparse.SUPPRESS,
+        help="the service's agents.sock; or CCP_AGENTS_SOCKET",
+    )
+
+
+def run(context: Context, args: argparse.Namespace) -> None:
+    """Hands one report in and prints the service's words."""
+    token = getattr(args, "token", None) or os.environ.get("CCP_TOKEN", "")
+    if not token.strip():
+        raise CliError(
+            "NOT_ALLOWED",
+            "A report needs the token of its attempt.",
+            {"fix": "Use the report command of your task."},
+        )
+    socket = getattr(args, "socket", None) or os.environ.get("CCP_AGENTS_SOCKET", "")
+    path = Path(socket).expanduser() if socket else context.home.agents_socket
+    answer = _send(path, {"token": token.strip(), "kind": args.kind, **_what(args)})
+    context.emit(answer, clean(str(answer.get("message") or "Reported.")).strip())
+
+
+def _what(args: argparse.Namespace) -> dict[str, str]:
+    if args.kind == "deliver":
+        described = {"description": " ".join(args.description)} if args.description else {}
+        return {"path": _path(args.path), **described}
+    if args.kind == "submit":
+        return {"summary": " ".join(args.summary)} if args.summary else {}
+    text = " ".join(args.text).strip()
+    if not text:
+        raise usage("say something: the text is empty")
+    return {"text": text}
+
+
+def _path(named: str) -> str:
+    """The file as this shell sees it, wherever in the workspace it stands; else the path as it was typed."""
+    if not os.path.lexists(named):
+        return named
+    folder, name = os.path.split(os.path.abspath(named))
+    return os.path.join(os.path.realpath(folder), name)
+
+
+def _send(path: Path, params: dict[str, str]) -> dict[str, Any]:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            line = Line(path)
+            break
+        except NoService:
+            if time.monotonic() > deadline:
+                raise CliError(
+                    "UNAVAILABLE",
+                    "The control service does not answer; nothing was reported.",
+                    {"fix": "Wait a minute, then run the same command again."},
+                ) from None
+            time.sleep(0.25)
+    try:
+        return line.call("report", params)
+    finally:
+        line.close()

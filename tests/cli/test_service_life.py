@@ -1,0 +1,141 @@
+"""What ``ccp`` does about the service itself: stop it, miss it, look at it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from ccp_tui.cli import doctor_terminal
+from ccp_tui.paths import Home
+from ccp_tui.service.lock import HomeLock
+from tests.cli.conftest import Ccp, Ran
+from tests.cli.fake_service import FakeService, Refusal
+from tests.cli.test_nouns import STATUS
+
+
+def test_stop_waits_until_the_service_is_gone(ccp: Ccp, service: FakeService, home: Home) -> None:
+    lock = HomeLock(home.lock)
+    lock.acquire()
+    let_go = threading.Timer(0.3, lock.release)
+
+    def shutdown(_: object) -> dict[str, object]:
+        let_go.start()
+        return {}
+
+    service.answers["shutdown"] = shutdown
+    assert ccp("stop", "--json").json() == {"stopped": True, "pid": os.getpid()}
+    assert let_go.finished.is_set()
+
+
+def test_stop_without_a_service(ccp: Ccp) -> None:
+    assert ccp("stop").out == "The control service is not running.\n"
+    assert ccp("stop", "--json").json() == {"stopped": False, "pid": None}
+
+
+def test_no_service_and_none_to_be_started(ccp: Ccp, monkeypatch: pytest.MonkeyPatch) -> None:
+    for words in (["status"], ["task", "list"], ["events", "--follow"], ["chat", "ada"]):
+        ran = ccp(*words, "--json")
+        assert ran.code == 5
+        assert ran.json()["error"]["fix"] == "Start it: ccp serve"
+    monkeypatch.delenv("CCP_NO_AUTOSTART")
+    assert ccp("status", "--no-start").code == 5
+
+
+def _checks(ran: Ran) -> dict[str, dict[str, str]]:
+    document = ran.json()
+    assert document["ok"] == (ran.code == 0)
+    return {check["name"]: check for check in document["checks"]}
+
+
+def test_doctor_without_anything(ccp: Ccp, home: Home) -> None:
+    ran = ccp("doctor", "--json")
+    checks = _checks(ran)
+    assert ran.code == 1
+    for name in ("python", "packages", "sqlite", "home", "disk", "service"):
+        assert checks[name]["level"] == "ok", checks[name]
+    for name in ("token", "gateway"):
+        assert checks[name]["level"] == "fail"
+        assert checks[name]["fix"]
+    assert list(home.root.glob("*.db")) == []
+
+
+def test_doctor_with_a_service(ccp: Ccp, service: FakeService, home: Home) -> None:
+    home.control_socket.chmod(0o600)
+    agents = FakeService(home.agents_socket)
+    try:
+        service.answers["status"] = STATUS | {
+            "gateway": {"state": "connected", "url": "ws://x", "version": "2026.9.6"}
+        }
+        ran = ccp("doctor", "--json")
+        checks = _checks(ran)
+        assert ran.code == 0, checks
+        assert checks["gateway"]["detail"] == "connected, ws://x, OpenClaw 2026.9.6"
+        assert "token" not in checks
+        service.answers["status"] = STATUS
+        checks = _checks(ccp("doctor", "--json"))
+        assert checks["gateway"] == {
+            "name": "gateway",
+            "level": "fail",
+            "detail": "refused, ws://127.0.0.1:1: wrong token",
+            "fix": "set CCP_GATEWAY_TOKEN",
+        }
+    finally:
+        agents.stop()
+
+
+def test_doctor_sees_open_doors(ccp: Ccp, home: Home) -> None:
+    home.root.chmod(0o755)
+    home.database.touch()
+    home.database.chmod(0o644)
+    checks = _checks(ccp("doctor", "--json"))
+    assert checks["home"]["fix"] == f"chmod 700 {home.root}"
+    assert checks["files"]["fix"] == f"chmod 600 {home.database}"
+
+
+def test_doctor_sees_a_broken_service(ccp: Ccp, service: FakeService) -> None:
+    service.answers["status"] = Refusal("FAILED", "the database is locked")
+    checks = _checks(ccp("doctor", "--json"))
+    assert checks["service"]["level"] == "fail"
+    assert "locked" in checks["service"]["detail"]
+
+
+@pytest.mark.parametrize(("code", "level"), [(200, "ok"), (503, "warn")])
+def test_doctor_asks_the_gateway_itself(
+    ccp: Ccp, monkeypatch: pytest.MonkeyPatch, code: int, level: str
+) -> None:
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(code if self.path == "/healthz" else 404)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        monkeypatch.setenv("CCP_GATEWAY_URL", f"ws://127.0.0.1:{server.server_port}")
+        monkeypatch.setenv("CCP_GATEWAY_TOKEN", "secret-token")
+        ran = ccp("doctor", "--json")
+        thread.join(5)
+    checks = _checks(ran)
+    assert checks["gateway"]["level"] == level
+    assert checks["token"] == {"name": "token", "level": "ok", "detail": "from CCP_GATEWAY_TOKEN", "fix": ""}
+    assert "secret-token" not in ran.out
+
+
+@pytest.mark.parametrize("url", ["http://x", "nonsense", "ws://127.0.0.1:99999"])
+def test_doctor_sees_a_bad_address(ccp: Ccp, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("CCP_GATEWAY_URL", url)
+    assert "no gateway address" in _checks(ccp("doctor", "--json"))["gateway"]["detail"]
+
+
+def test_doctor_names_a_dumb_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    levels = {finding.name: finding.level for finding in doctor_terminal.findings({"TERM": "dumb"})}
+    assert levels["terminal"] == "fail"
+    assert "tmux" not in levels
