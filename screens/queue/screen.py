@@ -1,0 +1,291 @@
+"""The needs-you queue: a row for each thing, below it all there is to know for answering it right here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from textual.app import ComposeResult
+from textual.strip import Strip
+
+from ccp_tui import clock
+from ccp_tui.mirror import Change
+from ccp_tui.rows import Attention
+from ccp_tui.screens.queue.approval import Approval, ApprovalDialog, questions_of
+from ccp_tui.screens.widgets.actions import Action
+from ccp_tui.screens.widgets.base import CcpScreen
+from ccp_tui.screens.widgets.dialogs import Choice, ask_words, confirm, pick, wrap
+from ccp_tui.screens.widgets.lines import Piece, cut, fit
+from ccp_tui.screens.widgets.lineview import LineView
+from ccp_tui.screens.widgets.rowlist import Row, RowList
+
+OTHER = "\x00other"
+# How each kind reads, and how to settle it.
+KINDS = {
+    "question": ("question", "enter answers or opens it"),
+    "approval": ("approval", "enter decides"),
+    "error": ("error", "r retries · enter opens the task"),
+    "stalled": ("stalled", "r retries · enter opens the task"),
+    "gateway": ("gateway", "see the connection line"),
+    "budget": ("budget", "enter opens the task"),
+    "dependency": ("waits", "enter opens the task"),
+    "review": ("review", "enter opens it: approve or reject there"),
+}
+
+
+EMPTY = """Nothing needs you.
+
+Questions, approvals, reviews and stopped work will stand here. q goes back."""
+
+
+class Context(LineView, can_focus=False):
+    """The whole of one item: its words, a command in full, what settles it."""
+
+    def __init__(self) -> None:
+        super().__init__(id="context")
+        self._pieces: list[list[Piece]] = []
+
+    def show(self, lines: list[list[Piece]]) -> None:
+        if lines != self._pieces:
+            self._pieces = lines
+            self.top = 0
+            self.refresh()
+
+    def line_count(self) -> int:
+        return len(self._pieces)
+
+    def draw_line(self, line: int, width: int) -> Strip:
+        return Strip(fit(self._pieces[line], width, self.palette.text), width)
+
+
+class QueueScreen(CcpScreen):
+    """Attention items from the mirror; the cursor stays on its item while others come and go."""
+
+    TITLE = "Needs you"
+    CSS_PATH = "queue.tcss"
+
+    def __init__(self, key: str | None = None) -> None:
+        super().__init__()
+        self.rows = RowList(id="rows")
+        self.rows.empty = EMPTY
+        self.context = Context()
+        self._wanted = key
+
+    def body(self) -> ComposeResult:
+        yield self.rows
+        yield self.context
+
+    def actions(self) -> Iterator[Action]:
+        yield Action("queue.settle", "enter", "answer or open", "Needs you", self.settle, self.has_item)
+        yield Action("queue.open", "o", "open task", "Needs you", self.open_task, self.has_task)
+        yield Action("queue.copy", "y", "copy", "Needs you", self.copy, self.has_item, False)
+        yield Action("queue.retry", "r", "retry", "Needs you", self.retry, self.can_retry)
+        yield Action("queue.chat", "c", "chat", "Needs you", self.chat, self.has_agent)
+        yield Action(
+            "queue.down", "j down", "next", "Needs you", lambda: self.rows.move(1), self.has_item, False
+        )
+        yield Action(
+            "queue.up", "k up", "before", "Needs you", lambda: self.rows.move(-1), self.has_item, False
+        )
+        yield Action("app.queue", "!", "next", "Needs you", self.next_item, self.has_item, False)
+
+    # -- the item
+
+    @property
+    def item(self) -> Attention | None:
+        return next((item for item in self.mirror.attention if item.key == self.rows.key), None)
+
+    @property
+    def _session(self) -> str | None:
+        """The session of the item's open attempt: where its agent waits for an answer."""
+        card = self.mirror.tasks.get(self.item.ref or "") if self.item else None
+        return card.session_key if card and card.agent else None
+
+    def has_item(self) -> bool:
+        return bool(self.rows.entries)
+
+    def has_agent(self) -> bool | str:
+        return bool(self.item and self.item.agent) or "No agent is behind this."
+
+    def can_answer(self) -> bool:
+        item = self.item
+        return item is not None and bool(Approval.of(item) or questions_of(item)[1])
+
+    def has_task(self) -> bool | str:
+        return bool(self.item and self.item.ref) or "No task is behind this."
+
+    def can_retry(self) -> bool | str:
+        item = self.item
+        if item is None or not item.ref:
+            return False
+        return item.kind in ("error", "stalled") or "Only stopped work can be tried again."
+
+    # -- showing
+
+    def on_mount(self) -> None:
+        self.rows.focus()
+        self.show_items()
+        if self._wanted:
+            self.rows.select(self._wanted)
+
+    def mirror_changed(self, change: Change) -> None:
+        if change.full or change.attention or change.tasks:
+            self.show_items()
+
+    def show_items(self) -> None:
+        self.rows.show([self._row(item) for item in self.mirror.attention])
+        self._show_context()
+
+    def _row(self, item: Attention) -> Row:
+        palette, glyphs = self.ccp.palette, self.ccp.glyphs
+        kind, _ = KINDS.get(item.kind, (item.kind, ""))
+        style = palette.bad if item.urgency <= 1 else palette.warn if item.urgency <= 3 else palette.accent
+        card = self.mirror.tasks.get(item.ref or "")
+        agent = self.mirror.agents.get(item.agent or "")
+        who = item.ref or (agent.name if agent else item.agent or "")
+        pieces: list[Piece] = [
+            (f" {glyphs.held} ", style),
+            (f"{kind:<9}", style),
+            (f" {who:<9} ", palette.bold),
+            (f"{clock.age(item.since, clock.now()) if item.since else '':>4}  ", palette.dim),
+        ]
+        if card:
+            pieces.append((f"{cut(card.title, 48, glyphs.ellipsis)}  ", palette.text))
+        pieces.append((item.text, palette.dim))
+        return Row.of(item.key, pieces)
+
+    def on_row_list_moved(self) -> None:
+        self._show_context()
+        self.refresh_hints()
+
+    def on_row_list_taken(self) -> None:
+        self.action_run_action("queue.settle")
+
+    def on_resize(self) -> None:
+        self._show_context()
+
+    def _show_context(self) -> None:
+        item, palette = self.item, self.ccp.palette
+        if item is None:
+            self.context.show([])
+            return
+        width = max(20, self.app.size.width - 4)
+        lines: list[list[Piece]] = [[(self.ccp.glyphs.rule * self.app.size.width, palette.dim)]]
+        card = self.mirror.tasks.get(item.ref or "")
+        agent = self.mirror.agents.get(item.agent or "")
+        head = " · ".join(
+            filter(None, (item.ref, card.title if card else None, agent.name if agent else item.agent))
+        )
+        lines.append([(f"  {head}", palette.bold)])
+        approval = Approval.of(item)
+        if approval:
+            lines += [[(f"  {line}", palette.accent)] for line in wrap(approval.command, width)]
+            lines.append([(f"  in {approval.folder or 'an unknown folder'}", palette.dim)])
+            lines.append([("  enter decides: allow it or deny it", palette.dim)])
+        else:
+            lines += [[(f"  {line}", palette.text)] for line in wrap(item.text, width)]
+            for question in questions_of(item)[1]:
+                lines += [[(f"  {line}", palette.accent)] for line in wrap(question.question, width)]
+                lines += [
+                    [(f"    - {label}  ", palette.text), (about, palette.dim)]
+                    for label, about in question.options
+                ]
+            if card and card.hold and card.hold.release:
+                lines.append([(f"  what releases it: {card.hold.release}", palette.dim)])
+            way = KINDS.get(item.kind, ("", "enter opens it"))[1]
+            if item.kind == "question" and self._session and not self.can_answer():
+                way = "enter opens its chat: answer there"
+            lines.append([(f"  {way}", palette.dim)])
+        self.context.show(lines)
+
+    def title_pieces(self) -> Iterable[Piece]:
+        palette = self.ccp.palette
+        yield " Needs you ", palette.on_bar(palette.bold)
+
+    # -- doing
+
+    def next_item(self) -> None:
+        """To the next item, and from the last to the first."""
+        keys = [row.key for row in self.rows.entries]
+        if keys:
+            at = keys.index(self.rows.key) if self.rows.key in keys else -1
+            self.rows.select(keys[(at + 1) % len(keys)])
+
+    def settle(self) -> None:
+        item = self.item
+        if item is None:
+            return
+        if self.can_answer():
+            self.do(self.answer())
+        elif item.kind == "question" and self._session:
+            self.chat()
+        elif item.ref:
+            self.ccp.open("task", ref=item.ref, **({"tab": "review"} if item.kind == "review" else {}))
+        elif item.agent:
+            self.ccp.open("chat", agent=item.agent)
+        else:
+            self.say(item.text)
+
+    def open_task(self) -> None:
+        if self.item and self.item.ref:
+            self.ccp.open("task", ref=self.item.ref)
+
+    def copy(self) -> None:
+        if self.item:
+            approval = Approval.of(self.item)
+            copied = self.ccp.copy(approval.command if approval else self.item.text)
+            self.say(
+                "Copied." if copied else "Too long for a terminal's clipboard.", "good" if copied else "warn"
+            )
+
+    def chat(self) -> None:
+        if self.item and self.item.agent:
+            self.ccp.open("chat", agent=self.item.agent, session_key=self._session)
+
+    async def answer(self) -> None:
+        item = self.item
+        if item is None:
+            return
+        approval = Approval.of(item)
+        if approval:
+            await self._answer_approval(item, approval)
+        else:
+            await self._answer_questions(item)
+
+    async def _answer_approval(self, item: Attention, approval: Approval) -> None:
+        """The answer is bound to the request that was on screen, whatever the cursor does meanwhile."""
+        row = self.mirror.agents.get(approval.agent)
+        decision = await self.app.push_screen_wait(
+            ApprovalDialog(approval, row.name if row else approval.agent)
+        )
+        if decision is None:
+            return
+        if decision == "allow-always" and not await confirm(
+            self.ccp, "Allow this command from now on, without asking?", detail=approval.command
+        ):
+            return
+        if await self.ask("approval.resolve", {"id": approval.id, "decision": decision}) is not None:
+            self.say("Denied." if decision == "deny" else "Allowed.", "good")
+
+    async def _answer_questions(self, item: Attention) -> None:
+        request, questions = questions_of(item)
+        answers: dict[str, list[str]] = {}
+        for question in questions:
+            choices: list[Choice[str]] = [Choice(label, label, about) for label, about in question.options]
+            chosen: str | None = OTHER
+            if choices:
+                if question.other:
+                    choices.append(Choice(OTHER, "something else…", "in your own words"))
+                chosen = await pick(self.ccp, question.question, choices)
+            if chosen == OTHER:
+                chosen = await ask_words(self.ccp, question.question, multiline=True)
+            if chosen is None:
+                self.say("Not answered: nothing was sent.")
+                return
+            answers[question.id] = [chosen]
+        if await self.ask("question.answer", {"id": request, "answers": answers}) is not None:
+            self.say("Answered.", "good")
+
+    async def retry(self) -> None:
+        item = self.item
+        if item and item.ref and await self.ask("task.retry", {"ref": item.ref}) is not None:
+            self.say(f"{item.ref} goes on.", "good")

@@ -1,0 +1,237 @@
+"""What a person can do to one task, wherever they look at it: the board and the task screen share these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ccp_tui.rows import Card
+from ccp_tui.screens.widgets.actions import Action, When
+from ccp_tui.screens.widgets.base import CcpScreen, Json
+from ccp_tui.screens.widgets.dialogs import Choice, ask_words, confirm, pick
+from ccp_tui.screens.widgets.editing import edit_text, saver
+
+PRIORITIES = ("urgent", "high", "normal", "low")
+RUNNING = ("in_progress", "testing", "review")
+OVER = ("done", "cancelled")
+
+
+class TaskCommands(CcpScreen):
+    """A screen on which one task is current. Every command asks the service; a refusal becomes one line."""
+
+    def current(self) -> Card | None:
+        """The current task, as the mirror has it."""
+        raise NotImplementedError
+
+    def task_actions(self) -> Iterator[Action]:
+        """The commands, most wanted first."""
+        state = self.in_state
+        yield Action("task.assign", "a", "assign", "Task", self.assign, when=self.not_over("assigned"),
+                     hint=state("inbox", "planning", "assigned"))  # fmt: skip
+        yield Action("task.dispatch", "d", "dispatch", "Task", self.dispatch,
+                     when=state("assigned", words="Only an assigned task can be dispatched: a assigns."))  # fmt: skip
+        yield Action("task.retry", "r", "retry", "Task", self.retry, when=self.can_retry)
+        yield Action("task.edit_spec", "e", "edit spec", "Task", self.edit_spec, when=self.not_over("specified"),
+                     hint=state("inbox", "planning", "assigned"))  # fmt: skip
+        yield Action(
+            "task.stop", "s", "stop", "Task", self.stop, when=state(*RUNNING, words="Nothing runs here.")
+        )
+        yield Action("task.reopen", "R", "reopen", "Task", self.reopen, when=state("done"))
+        yield Action("task.restore", "u", "restore", "Task", self.restore, when=state("cancelled"))
+        yield Action(
+            "task.unassign", "u", "unassign", "Task", self.unassign, when=state("assigned"), hint=False
+        )
+        yield Action("task.chat", "c", "chat", "Task", self.chat, when=self.has_agent)
+        yield Action("task.copy", "y", "copy ref", "Task", self.copy_ref, when=self.on_task, hint=False)
+        yield Action("task.rename", "t", "rename", "Task", self.rename, when=self.on_task, hint=False)
+        yield Action(
+            "task.priority", "p", "priority", "Task", self.choose_priority, when=self.on_task, hint=False
+        )
+        yield Action(
+            "task.cancel", "X", "cancel", "Task", self.cancel, when=self.not_over("cancelled"), hint=False
+        )
+
+    # -- when they apply
+
+    def on_task(self) -> bool:
+        return self.current() is not None
+
+    def has_agent(self) -> bool | str:
+        card = self.current()
+        return card is not None and (
+            card.agent is not None or "Nobody is assigned: there is no one to chat with."
+        )
+
+    def in_state(self, *states: str, words: str = "") -> When:
+        """Applies while the task stands in one of these columns; else says ``words``, when there are any."""
+
+        def holds() -> bool | str:
+            card = self.current()
+            return card is not None and (card.state in states or words or False)
+
+        return holds
+
+    def not_over(self, what: str) -> When:
+        """Applies while the task is neither done nor cancelled."""
+
+        def holds() -> bool | str:
+            card = self.current()
+            return card is not None and (card.state not in OVER or f"It is {card.state}; it can't be {what}.")
+
+        return holds
+
+    def can_retry(self) -> bool:
+        card = self.current()
+        return card is not None and card.hold is not None and card.state in ("assigned", *RUNNING)
+
+    # -- what they do
+
+    async def change(
+        self, method: str, done: str | Callable[[Card], str] = "", **params: object
+    ) -> Card | None:
+        """Asks for one change of a task; shows ``done`` when it was made. The mirror has it before the event comes."""
+        answer = await self.ask(method, dict(params))
+        if answer is None:
+            return None
+        row = answer.get("task")
+        if not isinstance(row, dict) or "ref" not in row:
+            return self.current()
+        self.mirror.apply("task.changed", {"task": row})
+        card = self.mirror.tasks.get(row["ref"])
+        if card is not None and done:
+            self.say(done if isinstance(done, str) else done(card), "good")
+        return card
+
+    async def assign(self) -> None:
+        card = self.current()
+        if card is None:
+            return
+        agents = sorted(
+            self.mirror.agents.values(), key=lambda agent: (agent.live == "offline", agent.name.lower())
+        )
+        choices = [
+            Choice(agent.id, agent.name, agent_detail(agent.role, agent.live, agent.working_on),
+                   self.ccp.glyphs.emoji(agent.emoji))
+            for agent in agents
+        ]  # fmt: skip
+        empty = "There is no agent yet: esc, then : and agents, to import or create one."
+        agent = await pick(self.ccp, f"Assign {card.ref} to", choices, current=card.agent, empty=empty)
+        if agent is not None:
+            name = self.mirror.agents[agent].name
+            await self.change("task.assign", f"{card.ref} is {name}'s now.", ref=card.ref, agent=agent)
+
+    async def dispatch(self) -> None:
+        if card := self.current():
+            await self.change("task.dispatch", dispatched, ref=card.ref)
+
+    async def retry(self) -> None:
+        if card := self.current():
+            await self.change("task.retry", f"{card.ref} is tried again.", ref=card.ref)
+
+    async def unassign(self) -> None:
+        if card := self.current():
+            await self.change("task.unassign", f"{card.ref} is back in the inbox.", ref=card.ref)
+
+    async def restore(self) -> None:
+        if card := self.current():
+            await self.change("task.restore", f"{card.ref} is back in the inbox.", ref=card.ref)
+
+    async def stop(self) -> bool:
+        """Stops the attempt after a yes; True when it was stopped."""
+        card = self.current()
+        detail = "Its run is aborted and this attempt ends; the task goes back to Assigned."
+        if card is None or not await confirm(
+            self.ccp, f"Stop {card.ref} {card.title}?", detail=detail, yes="stop it"
+        ):
+            return False
+        return await self.change("task.stop", f"{card.ref} was stopped.", ref=card.ref) is not None
+
+    async def cancel(self) -> None:
+        card = self.current()
+        detail = "A run is aborted. x on the board shows cancelled tasks, u restores one."
+        if card and await confirm(
+            self.ccp, f"Cancel {card.ref} {card.title}?", detail=detail, yes="cancel it"
+        ):
+            await self.change(
+                "task.cancel", f"{card.ref} is cancelled; x shows it, u restores it.", ref=card.ref
+            )
+
+    async def reopen(self) -> None:
+        if card := self.current():
+            reason = await ask_words(self.ccp, f"Why is {card.ref} reopened?", multiline=True)
+            if reason:
+                await self.change("task.reopen", f"{card.ref} is open again.", ref=card.ref, reason=reason)
+
+    async def rename(self) -> None:
+        if card := self.current():
+            title = await ask_words(self.ccp, f"Title of {card.ref}", text=card.title)
+            if title and title != card.title:
+                await self.change("task.edit", f"{card.ref} has a new title.", ref=card.ref, title=title)
+
+    async def choose_priority(self) -> None:
+        if card := self.current():
+            choices = [Choice(name, name, mark=self.ccp.glyphs.priority(name) or " ") for name in PRIORITIES]
+            chosen = await pick(self.ccp, f"Priority of {card.ref}", choices, current=card.priority)
+            if chosen and chosen != card.priority:
+                await self.change("task.edit", f"{card.ref} is {chosen} now.", ref=card.ref, priority=chosen)
+
+    async def edit_spec(self) -> None:
+        if card := self.current():
+            await self.write_spec(card)
+
+    async def write_spec(self, card: Card) -> bool:
+        """Lets the person edit the task's spec, or its first draft; True when a new version was saved."""
+        if card.spec_version is None:
+            text = first_spec(card.title)
+        else:
+            answer = await self.ask("task.spec", {"ref": card.ref})
+            if answer is None:
+                return False
+            text = str((answer.get("spec") or {}).get("text") or "") or first_spec(card.title)
+        saved: Json = {}
+
+        async def send(written: str) -> None:
+            saved.update(await self.live.call("task.set_spec", {"ref": card.ref, "text": written}))
+
+        done = await edit_text(
+            self.ccp, text, title=f"Spec of {card.ref}", filename=f"{card.ref}.yaml", save=saver(send)
+        )
+        if done:
+            version = (saved.get("spec") or {}).get("version") or "a new"
+            self.say(
+                f"Version {version} of the spec of {card.ref} is saved. A reads and approves it.", "good"
+            )
+        else:
+            self.say(f"The spec of {card.ref} was left as it is.")
+        return done
+
+    def chat(self) -> None:
+        card = self.current()
+        if card is not None and card.agent is not None:
+            self.ccp.open("chat", agent=card.agent, session_key=card.session_key)
+
+    def copy_ref(self) -> None:
+        if card := self.current():
+            self.ccp.copy(card.ref)
+            self.say(f"{card.ref} is copied.", "good")
+
+
+def dispatched(card: Card) -> str:
+    """What came of a dispatch: it runs, or it waits and why."""
+    if card.queued:
+        return f"{card.ref} is queued: {card.waiting or 'it starts as soon as it can'}."
+    return f"{card.ref} is dispatched to {card.agent_name or card.agent}."
+
+
+def agent_detail(role: str, live: str, working_on: str | None) -> str:
+    """An agent's role and what it does now, for a picker."""
+    doing = f"{live} on {working_on}" if working_on else live
+    return f"{role} · {doing}" if role else doing
+
+
+def first_spec(title: str) -> str:
+    """The draft a first spec starts from; the title is quoted as YAML wants it."""
+    import json
+
+    from ccp_tui.spec import TEMPLATE
+
+    return TEMPLATE.format(title=json.dumps(title, ensure_ascii=False))

@@ -1,0 +1,166 @@
+"""The needs-you queue: most urgent first, everything to answer with at hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ccp_tui.failures import ServiceFailure
+from ccp_tui.rows import Attention
+from ccp_tui.screens.queue import QueueScreen
+from ccp_tui.screens.queue.approval import Approval, questions_of
+from tests.screens.conftest import SMALL, Stage, StageMaker
+from tests.screens.fakes import snapshot
+from tests.screens.talk import APPROVAL, QUESTION, busy_board
+
+
+async def open_queue(s: Stage, **params: Any) -> QueueScreen:
+    s.app.open("queue", **params)
+    await s.settle()
+    assert isinstance(s.app.screen, QueueScreen)
+    return s.app.screen
+
+
+async def test_the_most_urgent_is_first_and_fully_told(stage: StageMaker) -> None:
+    async with stage(board=busy_board()) as s:
+        await open_queue(s)
+        rows = s.lines()[1:6]
+        assert [row[4:13].strip() for row in rows] == [
+            "approval",
+            "question",
+            "question",
+            "stalled",
+            "review",
+        ]
+        assert "▌ ▲ approval  WEB-7" in rows[0]
+        assert "  rm -rf build && \\" in s.lines()
+        assert "    make release" in s.lines()
+        assert "in /home/openclaw/fox" in s.text
+
+
+@pytest.mark.parametrize(("key", "decision"), [("y", "allow-once"), ("n", "deny")])
+async def test_an_approval_is_decided_by_its_own_key(stage: StageMaker, key: str, decision: str) -> None:
+    async with stage(board=busy_board()) as s:
+        screen = await open_queue(s)
+        await s.press("enter")
+        assert "y allow once · n deny · esc later" in s.text
+        assert "make release" in s.text
+        await s.press(
+            "enter", "a"
+        )  # nothing is decided by habit, and what the gateway does not offer has no key
+        assert s.app.screen is not screen
+        await s.press(key)
+        assert s.live.asked("approval.resolve") == [{"id": "ap1", "decision": decision}]
+
+
+async def test_a_decision_goes_to_the_request_that_was_read(stage: StageMaker) -> None:
+    async with stage(board=busy_board()) as s:
+        await open_queue(s)
+        await s.press("enter")
+        newer = APPROVAL | {
+            "key": "approval:ap0",
+            "answer": APPROVAL["answer"] | {"id": "ap0", "command": "halt"},
+        }
+        s.live.emit("attention", attention=[newer, *busy_board()["attention"]])
+        await s.press("y")
+        assert s.live.asked("approval.resolve") == [{"id": "ap1", "decision": "allow-once"}]
+
+
+async def test_later_decides_nothing(stage: StageMaker) -> None:
+    async with stage(board=busy_board()) as s:
+        await open_queue(s)
+        await s.press("enter", "escape")
+        assert not s.live.asked("approval.resolve")
+
+
+async def test_a_refused_decision_is_told_here(stage: StageMaker) -> None:
+    async with stage(board=busy_board()) as s:
+        s.live.answers["approval.resolve"] = ServiceFailure(
+            "NOT_FOUND", "This approval is not open any more."
+        )
+        await open_queue(s)
+        await s.press("enter", "y")
+        assert "This approval is not open any more." in s.text
+
+
+async def test_a_question_is_answered_with_the_label_or_own_words(stage: StageMaker) -> None:
+    async with stage(board=busy_board()) as s:
+        await open_queue(s)
+        await s.press("j", "enter")
+        assert "Which tone shall the help pages have?" in s.text
+        assert "friendly" in s.text
+        await s.press("down", "enter")
+        assert s.live.asked("question.answer") == [{"id": "q1", "answers": {"tone": ["friendly"]}}]
+        await s.press("enter", "down", "down", "enter")
+        await s.press(*"dry", "enter")
+        assert s.live.asked("question.answer")[-1] == {"id": "q1", "answers": {"tone": ["dry"]}}
+
+
+async def test_leaving_a_question_sends_nothing(stage: StageMaker) -> None:
+    async with stage(board=busy_board()) as s:
+        await open_queue(s)
+        await s.press("j", "enter", "escape")
+        assert not s.live.asked("question.answer")
+        assert "Not answered" in s.text
+
+
+async def test_stopped_work_is_tried_again_and_only_that(stage: StageMaker) -> None:
+    async with stage() as s:
+        await open_queue(s)
+        await s.press("r")
+        assert "Only stopped work can be tried again." in s.text
+        await s.press("j", "r")
+        assert s.live.asked("task.retry") == [{"ref": "WEB-8"}]
+
+
+async def test_enter_goes_to_the_task(stage: StageMaker) -> None:
+    async with stage() as s:
+        await open_queue(s)
+        await s.press("j", "j", "enter")
+        assert getattr(s.app.screen, "ref", "") == "WEB-10"
+
+
+async def test_the_key_of_the_queue_goes_round_in_it(stage: StageMaker) -> None:
+    async with stage() as s:
+        screen = await open_queue(s)
+        seen = [screen.rows.key]
+        for _ in range(3):
+            await s.press("!")
+            seen.append(screen.rows.key)
+        assert seen == ["hold:WEB-1", "hold:WEB-8", "review:WEB-10", "hold:WEB-1"]
+
+
+async def test_the_cursor_stays_on_its_item_when_others_come_and_go(stage: StageMaker) -> None:
+    async with stage() as s:
+        screen = await open_queue(s, key="hold:WEB-8")
+        s.live.emit("attention", attention=[APPROVAL, *snapshot()["attention"][1:]])
+        await s.settle()
+        assert screen.rows.key == "hold:WEB-8"
+        s.live.emit("attention", attention=[APPROVAL])
+        await s.settle()
+        assert screen.rows.key == APPROVAL["key"]
+
+
+async def test_nothing_to_do_says_so(stage: StageMaker) -> None:
+    async with stage(board=snapshot() | {"attention": []}, size=SMALL) as s:
+        await open_queue(s)
+        assert "Nothing needs you." in s.text
+        await s.press("enter", "r", "c")
+        assert s.live.asked("task.retry") == []
+
+
+def test_requests_are_read_leniently() -> None:
+    item = Attention.from_json(APPROVAL | {"answer": {"method": "approval.resolve"}})
+    approval = Approval.of(item)
+    assert approval is not None
+    assert (approval.id, approval.decisions) == ("ap1", ("allow-once", "deny"))
+    assert Approval.of(Attention.from_json(QUESTION)) is None
+    assert questions_of(Attention.from_json(QUESTION | {"answer": {"method": "question.answer"}})) == (
+        "q1",
+        [],
+    )
+    hostile = APPROVAL | {"answer": APPROVAL["answer"] | {"command": "ls \x1b[2J\u202e\nrm"}}
+    shown = Approval.of(Attention.from_json(hostile))
+    assert shown is not None
+    assert shown.command == "ls \nrm"
