@@ -1,0 +1,127 @@
+"""The main job by keys alone, in a real pseudo-terminal: from one typed line to Done, on both gateways."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ccp_tui.paths import Home
+from tests.support.embedded import EmbeddedGateway
+from tests.support.pty import Terminal
+from tests.support.realgateway import RealGateway
+
+SPEC = """\
+title: A greeting
+summary: A file that greets the visitor.
+deliverables:
+  - path: {folder}/hello.md
+    description: the greeting
+success_criteria:
+  - it greets politely
+checks:
+  - name: it says hello
+    command: grep -qi hello {folder}/hello.md
+"""
+
+Gateway = RealGateway | EmbeddedGateway
+
+
+@pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.real)])
+def gateway(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Gateway]:
+    if request.param == "real":
+        real: RealGateway = request.getfixturevalue("real_gateway")
+        real.ensure()
+        yield real
+        return
+    embedded = EmbeddedGateway(tmp_path)
+    try:
+        embedded.start()
+        yield embedded
+    finally:
+        embedded.stop()
+
+
+@pytest.fixture
+def environment(gateway: Gateway, home: Home, tmp_path: Path) -> dict[str, str]:
+    """What the person's shell says: this home, that gateway, and an editor that writes the spec by itself."""
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(SPEC.format(folder=f"by-keys-{gateway.name}"))
+    editor = tmp_path / "editor"
+    editor.write_text(f'#!/bin/sh\ncat {spec} > "$1"\n')
+    editor.chmod(0o755)
+    kept = {name: value for name, value in os.environ.items() if name != "VISUAL"}
+    return {
+        **kept,
+        "CCP_HOME": str(home.root),
+        "CCP_GATEWAY_URL": gateway.url,
+        "CCP_GATEWAY_TOKEN": gateway.token,
+        "CCP_NO_AUTOSTART": "",
+        "EDITOR": str(editor),
+    }
+
+
+def ccp(environment: dict[str, str], *words: str) -> Any:
+    """A verb's JSON."""
+    command = [sys.executable, "-m", "ccp_tui", *words, "--json"]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return json.loads(ran.stdout)
+
+
+@pytest.mark.slow
+async def test_from_a_typed_line_to_done(gateway: Gateway, environment: dict[str, str]) -> None:
+    try:
+        name = f"Keys {gateway.name}"
+        agent = ccp(environment, "agent", "create", name)
+        async with Terminal([sys.executable, "-m", "ccp_tui"], (160, 45), environment) as terminal:
+            await terminal.shows("gateway connected", 60)
+            terminal.send("n")
+            await terminal.shows("New task")
+            terminal.send("Greet the visitor", "enter")
+            await terminal.shows("MAIN-1")
+            terminal.send("e")
+            await terminal.shows("Version 1 of the spec", 30)
+            terminal.send("A")
+            await terminal.shows("A approves this version", 30)
+            terminal.send("A")
+            await terminal.shows("version 1, approved", 30)
+            terminal.send("a")
+            await terminal.shows(name, 30)
+            terminal.send("enter")
+            await terminal.shows("d dispatch", 30)
+            terminal.send("d")
+            await terminal.shows("attempt 1, round 1 · since", 120)
+            await terminal.shows("Review ·", 120)
+            terminal.send("4")
+            await terminal.shows("A approves this round")
+            await terminal.shows("it greets politely")
+            await terminal.shows("1 of 1 passed")
+            terminal.send("A")
+            await terminal.shows("State       Done", 30)
+            terminal.send("escape")
+            await terminal.shows("7 Done 1")
+            terminal.send("q")
+            assert await terminal.ended() == 0
+        card = ccp(environment, "task", "show", "MAIN-1")
+        assert (card["state"], card["agent"], card["attempt"], card["round"]) == ("done", agent["id"], 1, 1)
+        kinds = [event["kind"] for event in ccp(environment, "task", "history", "MAIN-1")]
+        moves = [
+            "captured",
+            "spec_written",
+            "spec_approved",
+            "assigned",
+            "dispatched",
+            "submitted",
+            "checks_passed",
+            "approved",
+        ]
+        assert [kind for kind in kinds if kind in moves] == moves
+    finally:
+        ccp(environment, "stop")
