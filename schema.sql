@@ -135,7 +135,7 @@ CREATE INDEX attempts_open_by_agent ON attempts (agent_id) WHERE ended_at IS NUL
 CREATE TABLE runs (
   attempt_id INTEGER NOT NULL REFERENCES attempts (id),
   run_id TEXT NOT NULL,
-  state TEXT NOT NULL CHECK (state IN ('running', 'final', 'aborted', 'error', 'lost')),
+  state TEXT NOT NULL CHECK (state IN ('running', 'final', 'aborted', 'error', 'superseded', 'lost')),
   detail TEXT NOT NULL DEFAULT '',
   started_at TEXT NOT NULL,
   ended_at TEXT,

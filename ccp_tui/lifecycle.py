@@ -54,6 +54,9 @@ class Trigger(StrEnum):
         return self.value.replace("_", " ")
 
 
+CAPTURE = "capture"  # how a task comes to be: no row of the table, for it leaves no state
+
+
 class ActorKind(StrEnum):
     PERSON = "person"
     SERVICE = "service"
@@ -104,9 +107,10 @@ class Refused(Exception):
     """A move that the lifecycle does not make. ``gate`` is the name of what stopped it, ``reason`` says why.
 
     Two gates stand before all others: ``state`` (no such move from here) and ``actor`` (not for this actor).
+    ``trigger`` is a :class:`Trigger`, or CAPTURE.
     """
 
-    def __init__(self, gate: str, reason: str, state: State, trigger: Trigger) -> None:
+    def __init__(self, gate: str, reason: str, state: State, trigger: str) -> None:
         super().__init__(reason)
         self.gate = gate
         self.reason = reason
@@ -268,9 +272,9 @@ _MACHINE = _machine()
 def capture(facts: Facts, actor: Actor) -> State:
     """The state a new task starts in. Raises Refused without a title, or when it is not a person who captures."""
     if actor.kind is not ActorKind.PERSON:
-        raise Refused("actor", "capture is for the person", State.INBOX, Trigger.PLAN)
+        raise Refused("actor", "capture is for the person", State.INBOX, CAPTURE)
     if problem := TITLE.problem(facts, actor):
-        raise Refused(TITLE.name, problem, State.INBOX, Trigger.PLAN)
+        raise Refused(TITLE.name, problem, State.INBOX, CAPTURE)
     return State.INBOX
 
 
@@ -305,7 +309,7 @@ def trigger_between(source: State, target: State) -> Trigger | None:
 
 def diagram() -> str:
     """The table as a Mermaid state diagram, for the README."""
-    lines = ["stateDiagram-v2", "    [*] --> inbox : capture"]
+    lines = ["stateDiagram-v2", f"    [*] --> inbox : {CAPTURE}"]
     for source, target in dict.fromkeys((m.source, m.target) for m in TABLE):
         words = [m.trigger.words for m in TABLE if (m.source, m.target) == (source, target)]
         lines.append(f"    {source} --> {target} : {', '.join(words)}")

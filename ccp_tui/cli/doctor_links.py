@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
 from ccp_tui import __version__
+from ccp_tui.cli.doctor_gateway import probe
 from ccp_tui.cli.errors import CliError
 from ccp_tui.cli.finding import Finding, Level
 from ccp_tui.cli.line import Line, NoService
 from ccp_tui.paths import Home
 
-Json = dict[str, Any]
+if TYPE_CHECKING:
+    from ccp_tui.gateway.settings import GatewaySettings
 
-_PROBE_SECONDS = 3.0
+Json = dict[str, Any]
 
 
 def findings(home: Home) -> Iterator[Finding]:
@@ -38,6 +38,9 @@ def _service(home: Home) -> tuple[Json | None, Finding]:
         finally:
             line.close()
     except NoService:
+        if pid := _silent(home):
+            words = f"process {pid} runs here and does not answer"
+            return None, Finding("service", "fail", words, "if it is not just starting: ccp stop, then ccp")
         return None, Finding("service", "ok", "not running; ccp starts it when it is needed")
     except CliError as error:
         return None, Finding(
@@ -50,6 +53,16 @@ def _service(home: Home) -> tuple[Json | None, Finding]:
             "service", "warn", f"{words}; this ccp is {__version__}", "ccp stop, then start it again"
         )
     return status, Finding("service", "ok", words)
+
+
+def _silent(home: Home) -> int | None:
+    """The process that has the home, although nobody listens on its socket."""
+    from ccp_tui.service.lock import LockError, holder
+
+    try:
+        return holder(home.lock)
+    except LockError:
+        return None
 
 
 def _agents_socket(home: Home) -> Finding:
@@ -68,20 +81,37 @@ def _settings(home: Home, status: Json | None) -> Iterator[Finding]:
     from ccp_tui.gateway.settings import GatewaySettings
 
     settings = GatewaySettings.load(home)
-    gateway: Json | None = status["gateway"] if status else None
-    if not (gateway and gateway["state"] == "connected"):
-        # A service that is connected has a token, whatever the environment of this shell says.
-        yield _token(settings.token, settings.token_source)
+    if status is None:
+        gateway, let_in = probe(settings)
+        yield _token(settings, let_in)
+        yield gateway
+        return
+    known: Json = status["gateway"]
+    if known["state"] != "connected":
+        yield _token_beside_a_service(settings, known)
     elif settings.token:
+        # A service that is connected has a token, whatever the environment of this shell says.
         yield from _readable_by_others(settings.token_source)
-    yield _through_service(gateway) if gateway else _probe(settings.url)
+    yield _through_service(known)
 
 
-def _token(token: str | None, source: str) -> Finding:
-    if token is None:
+def _token(settings: GatewaySettings, let_in: bool | None) -> Finding:
+    if settings.token is None:
+        if let_in:
+            return Finding("token", "ok", "none, and this gateway asks for none")
         fix = "start OpenClaw's gateway once, or set CCP_GATEWAY_TOKEN, or: ccp serve --token-file FILE"
-        return Finding("token", "fail", source, fix)
+        return Finding("token", "warn" if let_in is None else "fail", settings.token_source, fix)
+    source = settings.token_source
     return next(_readable_by_others(source), Finding("token", "ok", f"from {source}"))
+
+
+def _token_beside_a_service(settings: GatewaySettings, gateway: Json) -> Finding:
+    """The service reads the files again at each try; of variables it knows those of its own start."""
+    refused = gateway["state"] == "refused"
+    if settings.token and refused and not settings.token_source.startswith("/"):
+        here = f"from {settings.token_source} in this shell; the service has what was set at its start"
+        return Finding("token", "warn", here, "if they differ: ccp stop, then ccp")
+    return _token(settings, let_in=False if refused else None)
 
 
 def _readable_by_others(source: str) -> Iterator[Finding]:
@@ -102,31 +132,3 @@ def _through_service(gateway: Json) -> Finding:
     level: Level = "warn" if gateway["state"] in ("connecting", "starting") else "fail"
     detail = f"{words}: {gateway['detail']}" if gateway.get("detail") else words
     return Finding("gateway", level, detail, gateway.get("fix") or "")
-
-
-def _probe(url: str) -> Finding:
-    """Asks the gateway's open health page; logging in is the service's business."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port or (443 if parts.scheme == "wss" else 80)
-        if parts.scheme not in ("ws", "wss") or not host:
-            raise ValueError
-    except ValueError:
-        return Finding(
-            "gateway", "fail", f"{url} is no gateway address", "CCP_GATEWAY_URL=ws://127.0.0.1:18789"
-        )
-    make = http.client.HTTPSConnection if parts.scheme == "wss" else http.client.HTTPConnection
-    connection = make(host, port, timeout=_PROBE_SECONDS)
-    try:
-        connection.request("GET", "/healthz")
-        code = connection.getresponse().status
-    except (OSError, http.client.HTTPException) as error:
-        why = getattr(error, "strerror", None) or "no answer"
-        return Finding(
-            "gateway", "fail", f"{url}: {why}", "start it: openclaw gateway run; or set CCP_GATEWAY_URL"
-        )
-    finally:
-        connection.close()
-    if code == 200:
-        return Finding("gateway", "ok", f"{url} answers (the service logs in when it runs)")
-    return Finding("gateway", "warn", f"{url} answers with HTTP {code}", "wait a minute if it is starting")

@@ -29,11 +29,16 @@ class NoService(Exception):
     """Nobody listens on the socket."""
 
 
+class Lost(CliError):
+    """The line broke, or never stood: what was asked last may have been done, or not."""
+
+
 class Line:
     """A connected socket. Not for several threads."""
 
     def __init__(self, path: Path, connect_seconds: float = 5.0) -> None:
-        """Connects. Raises NoService when nobody listens, CliError when what listens is not a service."""
+        """Connects. Raises NoService when nobody listens, Lost when what listens does not let us in as a
+        service does, CliError when the socket is another user's."""
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._buffer = bytearray()
         self._events: deque[wire.Event] = deque()
@@ -112,7 +117,8 @@ class Line:
         self._buffer = bytearray(rest)
         status = head.split(b"\r\n", 1)[0].split(b" ")
         if len(status) < 2 or status[1] != b"101":
-            raise _lost("it answers, but not as a control service")
+            busy = len(status) > 1 and status[1] == b"503"
+            raise _lost("it has too many connections" if busy else "it answers, but not as a control service")
 
     def _frame(self, deadline: float | None) -> wire.Frame | None:
         data = self._message(deadline)
@@ -194,5 +200,5 @@ class Line:
             raise _lost(str(error)) from None
 
 
-def _lost(why: str) -> CliError:
-    return CliError("UNAVAILABLE", f"The control service can't be reached: {why}.", {"fix": "ccp doctor"})
+def _lost(why: str) -> Lost:
+    return Lost("UNAVAILABLE", f"The control service can't be reached: {why}.", {"fix": "ccp doctor"})

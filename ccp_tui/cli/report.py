@@ -13,9 +13,9 @@ from typing import Any
 
 from ccp_tui.cli.context import Context
 from ccp_tui.cli.errors import CliError, usage
-from ccp_tui.cli.line import Line, NoService
+from ccp_tui.cli.line import Line, Lost, NoService
 from ccp_tui.cli.parser import Nouns, Parser, verb
-from ccp_tui.text import clean
+from ccp_tui.text import clean, one_line
 
 EPILOG = """\
 The token and the socket stand in the prompt of the task; CCP_TOKEN and CCP_AGENTS_SOCKET serve too.
@@ -24,6 +24,8 @@ Submit once every deliverable is there: the checks of the spec run, and then a p
 
 # A service that is being restarted is back within this time; the agent need not learn to wait for it.
 _PATIENCE_SECONDS = 15.0
+# Reports that say the same when they are made twice; a line of progress would stand there twice.
+_REPEATABLE = frozenset({"deliver", "submit", "block"})
 
 
 def add_options(parser: Parser) -> None:
@@ -101,20 +103,55 @@ def _path(named: str) -> str:
 
 
 def _send(path: Path, params: dict[str, str]) -> dict[str, Any]:
+    """Hands the report in, over a restart of the service too: nobody need know that it happened."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
+    perhaps_done = False
     while True:
+        line = None
         try:
             line = Line(path)
-            break
+            return line.call("report", params)
         except NoService:
-            if time.monotonic() > deadline:
-                raise CliError(
-                    "UNAVAILABLE",
-                    "The control service does not answer; nothing was reported.",
-                    {"fix": "Wait a minute, then run the same command again."},
-                ) from None
-            time.sleep(0.25)
-    try:
-        return line.call("report", params)
-    finally:
-        line.close()
+            trouble = "it does not run"
+        except CliError as error:
+            if perhaps_done and _arrived(params["kind"], error):
+                return {
+                    "ok": True,
+                    "message": "Your submission is in. Stop working; you are told here what comes.",
+                }
+            lost = isinstance(error, Lost)
+            perhaps_done = perhaps_done or (lost and line is not None)
+            if not lost and error.code != "UNAVAILABLE":
+                raise
+            if line is not None and params["kind"] not in _REPEATABLE:
+                raise _unsure() if lost else error from None
+            trouble = error.message
+        finally:
+            if line is not None:
+                line.close()
+        if time.monotonic() > deadline:
+            raise _gone(trouble, perhaps_done)
+        time.sleep(0.25)
+
+
+def _arrived(kind: str, error: CliError) -> bool:
+    """Whether a repeated submission is refused because the first one, whose answer was lost, was taken."""
+    state = error.details.get("state")
+    return kind == "submit" and error.code == "REFUSED" and state in ("testing", "review", "done")
+
+
+def _unsure() -> CliError:
+    return CliError(
+        "UNAVAILABLE",
+        "The control service was lost before it answered: the progress may be noted, or not.",
+        {"fix": "Go on with your work. It need not be said again."},
+    )
+
+
+def _gone(trouble: str, perhaps_done: bool) -> CliError:
+    known = "whether the report was taken is not known" if perhaps_done else "nothing was reported"
+    return CliError(
+        "UNAVAILABLE",
+        f"The control service does not answer; {known} ({one_line(trouble, 200)}).",
+        {"fix": "Wait a minute, then run the same command again; twice does no harm."},
+    )

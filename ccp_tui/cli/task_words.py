@@ -38,10 +38,12 @@ def _lines(task: Json) -> Iterator[str]:
     if task.get("due"):
         facts.append(f"due {local_time(task['due'])}")
     yield "  " + " · ".join(facts)
-    if task.get("why"):
-        yield f"  not moving: {one_line(task['why'])}"
-    if (hold := task.get("hold")) and hold.get("release"):
-        yield f"  to go on: {one_line(hold['release'])}"
+    why = one_line(task.get("why") or "")
+    way_on = one_line((task.get("hold") or {}).get("release") or "")
+    if why and (reason := why.removesuffix(way_on).rstrip()):
+        yield f"  not moving: {reason}"
+    if way_on:
+        yield f"  to go on: {way_on}"
     if task.get("description"):
         yield ""
         yield paragraph(task["description"])

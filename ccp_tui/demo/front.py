@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import secrets
+import shlex
 import signal
 import subprocess
 import sys
@@ -24,6 +24,7 @@ from ccp_tui.paths import Home
 
 HURRIED_THINKING = 0.05  # seconds before each command of an agent
 STOP_SECONDS = 15.0
+DEMO_TOKEN = "demo"  # of the gateway alone, when the environment names no other
 
 HEAD = """\
 This is a demo: a throw-away home, a small gateway of our own, agents that follow a script. No AI, nothing remains.
@@ -39,6 +40,7 @@ In another terminal:
     export CCP_GATEWAY_TOKEN={token}
     ccp
 
+The first line is enough: programs of this machine get in with any token, or none; web pages do not.
 Ctrl-C ends it, and removes all that it kept. For the real thing: openclaw gateway run
 """
 
@@ -111,15 +113,15 @@ async def _gateway_only(folder: Path, port: int) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, ended.set)
-    token = secrets.token_urlsafe(18)
-    gateway = EmbeddedGateway(folder / "gateway", port, token)
+    token = os.environ.get("CCP_GATEWAY_TOKEN", "").strip() or DEMO_TOKEN
+    gateway = EmbeddedGateway(folder / "gateway", port, token, anyone=True)
     try:
         await gateway.start()
     except OSError as error:
         _complain(f"the gateway can't listen on port {port}: {error.strerror}")
         return 1
     try:
-        print(GATEWAY_ONLY.format(url=gateway.url, token=token), flush=True)
+        print(GATEWAY_ONLY.format(url=gateway.url, token=shlex.quote(token)), flush=True)
         await ended.wait()
     finally:
         await gateway.stop()

@@ -53,7 +53,18 @@ def moves_of(store: Store, task: Row, gateway_problem: str, agent_limit: int) ->
             continue
         actor = _SERVICE if dispatch else Actor(ActorKind.PERSON, "person")
         asked[move.trigger] = _asked(move, state, actor, facts)
-    return list(asked.values())
+    return [*_ways_on(task, state), *asked.values()]
+
+
+def _ways_on(task: Row, state: State) -> list[Row]:
+    """What a hold leaves open beside the table's moves: each is a stop and then moves of the table."""
+    if not task["hold_kind"] or state not in (State.ASSIGNED, State.IN_PROGRESS, State.TESTING):
+        return []
+    ways = (("retry", "retry", State.IN_PROGRESS), ("assign", "assign another agent", State.ASSIGNED))
+    return [
+        {"trigger": trigger, "label": label, "target": target.value, "gate": None, "reason": None}
+        for trigger, label, target in ways
+    ]
 
 
 def _asked(move: Move, state: State, actor: Actor, facts: Any) -> Row:

@@ -117,6 +117,10 @@ class GatewayWatch:
             for run_id in store.attempts.running(attempt["id"]):
                 if run_id != running:
                     store.attempts.run_ended(attempt["id"], run_id, "lost")
+            # A turn that the gateway took up and finished before we were back is known by its answers alone.
+            for run_id in store.messages.runs_in(attempt["session_key"]):
+                if run_id != running and store.attempts.run_seen(attempt["id"], run_id):
+                    store.attempts.run_ended(attempt["id"], run_id, "final")
 
         await self._c.db(work)
         if running is None:

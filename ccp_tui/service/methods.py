@@ -42,4 +42,4 @@ def guarded(method: Method, fix: Callable[[], str]) -> Handler:
 
 
 def as_error(refusal: Refused) -> ServiceError:
-    return refused(refusal.gate, refusal.reason, state=refusal.state.value, trigger=refusal.trigger.value)
+    return refused(refusal.gate, refusal.reason, state=refusal.state.value, trigger=str(refusal.trigger))

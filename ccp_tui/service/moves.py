@@ -124,5 +124,5 @@ async def decide(db: Database, ref: str, work: Callable[[Store, Row], T]) -> T:
 
 def note_refusal(store: Store, task: Row, actor: Actor, refusal: Refused) -> None:
     """A refusal is an event too: it names the gate and says how to go on."""
-    text = f"{refusal.trigger.words} refused: {refusal.reason}"
-    record(store, task, actor, "refused", text, gate=refusal.gate, trigger=refusal.trigger.value)
+    text = f"{refusal.trigger.replace('_', ' ')} refused: {refusal.reason}"
+    record(store, task, actor, "refused", text, gate=refusal.gate, trigger=str(refusal.trigger))

@@ -15,6 +15,7 @@ from ccp_tui.store import Store
 
 Row = dict[str, Any]
 
+AGAIN = "-again"
 WAY_ON = "Retry, assign another agent, or cancel."
 
 
@@ -48,7 +49,15 @@ def _judge(store: Store, task: Row, attempt: Row, report: str) -> None:
     last = store.attempts.last_run(attempt["id"])
     number = store.rounds.current(attempt["id"])["number"]
     agent = attempt["agent_id"]
-    if last and last["state"] == "error":
+    if last and last["state"] == "superseded" and _send_again(store, attempt):
+        record(
+            store,
+            task,
+            SERVICE,
+            "resent",
+            "was sent again: the gateway took up a changed configuration just then",
+        )
+    elif last and last["state"] in ("error", "superseded"):
         hold(
             store, task, HoldKind.ERROR, f"the run failed: {last['detail'] or 'the provider gave no reason'}"
         )
@@ -61,6 +70,16 @@ def _judge(store: Store, task: Row, attempt: Row, report: str) -> None:
     else:
         reason = f"{agent} ended its run without submitting, also after it was told"
         hold(store, task, HoldKind.STALLED, reason)
+
+
+def _send_again(store: Store, attempt: Row) -> bool:
+    """The last message once more, under a key of its own; False when that was tried already."""
+    last = store.outbox.latest_of(attempt["id"])
+    if last is None or last["idempotency_key"].endswith(AGAIN):
+        return False
+    purpose = last["idempotency_key"].removeprefix(f"{attempt['session_key']}:")
+    send_back(store, attempt, f"{purpose}{AGAIN}", last["text"])
+    return True
 
 
 def hold(store: Store, task: Row, kind: HoldKind, reason: str, release: str = WAY_ON) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from ccp_tui import __version__, clock
 from ccp_tui.paths import Home
-from ccp_tui.service import logs
+from ccp_tui.service import descriptors, logs
 from ccp_tui.service.agentsocket import AgentsServer
 from ccp_tui.service.hub import Hub
 from ccp_tui.service.lock import HomeLock
@@ -75,6 +75,7 @@ async def serve(
     Raises HomeError, LockError (AlreadyRunning), SocketError, or what the service's start raised.
     """
     home.prepare()
+    descriptors.raise_limit()
     with HomeLock(home.lock):
         handler = logs.start_log(home)
         try:
@@ -113,7 +114,7 @@ async def _run(
         "demo": demo,
         "started_at": clock.now(),
     }
-    with _signals(stop) as hurry:
+    with _signals(stop) as hurry, descriptors.told_once():
         servers: list[ControlServer | AgentsServer] = []
         try:
             async with asyncio.timeout(START_DEADLINE):

@@ -38,7 +38,7 @@ class Reports:
         self._verify = verify
 
     async def report(self, params: Json) -> Json:
-        token, kind = p.text(params, "token"), p.text(params, "kind")
+        token, kind = _token(params), p.text(params, "kind")
         handlers = {
             "progress": self._progress,
             "deliver": self._deliver,
@@ -153,6 +153,15 @@ class Reports:
         if not agent["workspace"]:
             raise ServiceError(Code.FAILED, "the gateway did not tell where the workspace of this agent is")
         return Path(agent["workspace"])
+
+
+def _token(params: Json) -> str:
+    token = params.get("token")
+    if not isinstance(token, str) or not token.strip():
+        raise not_allowed(
+            "a report needs the token of its attempt: use the report command of your task as given"
+        )
+    return token
 
 
 def _attempt_of(store: Store, token: str) -> tuple[Row, Row]:

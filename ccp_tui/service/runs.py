@@ -189,10 +189,13 @@ class Runs:
             case RunAborted():
                 state, detail = "aborted", event.stop_reason or ""
             case RunFailed():
-                state, detail = "error", one_line(hide(event.message), 500)
+                # A gateway that took up a changed configuration did not ask the model: the same again will do.
+                state = "superseded" if event.superseded else "error"
+                detail = one_line(hide(event.message), 500)
         self._c.live.runs.pop(event.run_id, None)
+        told = "error" if state == "superseded" else state
         self._publish(
-            event.session_key, "run.state", {"run_id": event.run_id, "state": state, "detail": detail}
+            event.session_key, "run.state", {"run_id": event.run_id, "state": told, "detail": detail}
         )
         self._work.put_nowait(("ended", event.session_key, known, event.run_id, state, detail))
 

@@ -15,11 +15,12 @@ from pathlib import Path
 
 from websockets.asyncio.server import Server, ServerConnection, unix_serve
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 
 from ccp_tui import wire
 from ccp_tui.service.errors import Code, ServiceError, usage
 from ccp_tui.service.hub import MAX_WATCHED, Hub, Outbox
-from ccp_tui.service.unixsocket import listen, peer
+from ccp_tui.service.unixsocket import guarded, listen, peer
 from ccp_tui.wire import Json
 
 log = logging.getLogger(__name__)
@@ -50,11 +51,15 @@ Snapshot = Callable[[], Json | Awaitable[Json]]
 class SocketServer:
     """One WebSocket server on one Unix socket; the two kinds differ in what they let a connection ask.
 
-    ``start`` replaces a socket file that is there, so call it only while holding the home's lock.
+    ``start`` replaces a socket file that is there, so call it only while holding the home's lock. ``accepted`` bounds
+    how many connections exist at once.
     """
 
-    def __init__(self, path: Path, *, mode: int, max_frame: int, deadline: float) -> None:
+    def __init__(
+        self, path: Path, *, mode: int, max_frame: int, deadline: float, accepted: int | None = None
+    ) -> None:
         self.path = path
+        self._accepted = accepted
         self._mode = mode
         self._max_frame = max_frame
         self._deadline = deadline
@@ -72,6 +77,8 @@ class SocketServer:
             ping_interval=None,  # the kernel tells at once when the other end of a Unix socket is gone
             close_timeout=CLOSING,
             server_header=None,
+            process_request=self._request,
+            create_connection=guarded(self._accepted) if self._accepted else None,
             logger=_quiet,
         )
 
@@ -92,6 +99,10 @@ class SocketServer:
         for open_ in self._open:  # one that reads nothing does not take our good-bye either
             open_.transport.abort()
         await server.wait_closed()
+
+    def _request(self, connection: ServerConnection, request: Request) -> Response | None:
+        """An HTTP answer for a connection that is not wanted; None lets it in."""
+        return None
 
     async def _answer(self, request: wire.Request, caller: Caller, outbox: Outbox) -> str:
         """The text of the response to one request. Never raises, save when it is cancelled."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -19,6 +21,7 @@ from ccp_tui.service.logs import last_lines
 from ccp_tui.wire import Json
 
 START_SECONDS, STOP_SECONDS = 15.0, 30.0
+ASKED_SECONDS = 5.0  # how long a stop is asked for on the socket; then by a signal
 _PAUSE = 0.05  # seconds between two looks
 _ANSWER_SECONDS = 2.0
 
@@ -78,15 +81,21 @@ def spawn_background(
 def stop_running(home: Home, *, timeout: float = STOP_SECONDS) -> int | None:
     """Stops this home's service and waits until it is gone. Returns its process id; None when none ran.
 
+    One that does not answer, its socket gone for instance, gets SIGTERM: who holds the lock wrote the process id.
     Raises ServiceStopError when it is still there after ``timeout`` seconds.
     """
     if not is_held(home.lock):
         return None
     pid = holder(home.lock)
-    deadline = time.monotonic() + timeout
+    began = time.monotonic()
+    deadline = began + timeout
     told = False
     while is_held(home.lock):
         told = told or ask(home, "shutdown", {}) is not None  # one that is just starting has no socket yet
+        if not told and pid and time.monotonic() >= began + ASKED_SECONDS and holder(home.lock) == pid:
+            with contextlib.suppress(OSError):  # gone meanwhile, or another user's
+                os.kill(pid, signal.SIGTERM)
+                told = True
         if time.monotonic() >= deadline:
             what = "was told to stop and did not" if told else "does not answer"
             how = f"`kill {pid}`, or `kill -9 {pid}` as the last resort" if pid else "see logs/serve.log"

@@ -1,7 +1,8 @@
-"""Unix sockets: one whose file is private from birth, and who is at the other end."""
+"""Unix sockets: one whose file is private from birth, who is at the other end, and how many there may be."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import stat
@@ -38,6 +39,27 @@ def listen(path: Path, mode: int) -> socket.socket:
         raise
     server.setblocking(False)
     return server
+
+
+def guarded(most: int) -> type[ServerConnection]:
+    """A kind of connection, for one server, of which at most so many exist: the next is cut at birth.
+
+    A handshake that is never begun costs a descriptor too, and nothing else would bound those.
+    """
+    alive: set[ServerConnection] = set()
+
+    class Guarded(ServerConnection):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(transport)
+            alive.add(self)
+            if len(alive) > most:
+                self.transport.abort()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            alive.discard(self)
+            super().connection_lost(exc)
+
+    return Guarded
 
 
 def peer(connection: ServerConnection) -> tuple[int | None, int | None]:

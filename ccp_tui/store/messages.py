@@ -117,6 +117,11 @@ class Messages(Part):
     def row(self, message: int) -> Row:
         return _message(self._one(_SELECT + "WHERE m.id = ?", (message,), "there is no such message"))
 
+    def runs_in(self, session_key: str) -> list[str]:
+        """The runs that said something in a session."""
+        sql = "SELECT DISTINCT run_id FROM messages WHERE session_key = ? AND run_id IS NOT NULL"
+        return [row["run_id"] for row in self._all(sql, (session_key,))]
+
     def totals(self, session_key: str) -> Row:
         """Tokens and dollars of a session, summed over its answers."""
         sql = (

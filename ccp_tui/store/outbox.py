@@ -59,6 +59,10 @@ class Outbox(Part):
         self._db.execute(f"UPDATE outbox SET state = 'void' {where}", (attempt,))
         return [row["idempotency_key"] for row in rows]
 
+    def latest_of(self, attempt: int) -> Row | None:
+        """The last message that was put for this attempt."""
+        return self._first("SELECT * FROM outbox WHERE attempt_id = ? ORDER BY id DESC LIMIT 1", (attempt,))
+
     def unsent_of(self, attempt: int) -> bool:
         """Whether a message of this attempt is still on its way."""
         sql = "SELECT 1 FROM outbox WHERE attempt_id = ? AND state IN ('pending', 'sending') LIMIT 1"

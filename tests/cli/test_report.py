@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from websockets.exceptions import ConnectionClosedError
 
 from ccp_tui.cli import report
 from ccp_tui.paths import Home
@@ -92,3 +93,81 @@ def test_no_service_is_waited_for_and_then_told(
     ran = ccp("report", "--token", "t", "progress", "x")
     assert ran.code == 5
     assert "same command again" in ran.err
+
+
+def access(home: Home) -> list[str]:
+    return ["report", "--socket", str(home.root / "elsewhere.sock"), "--token", "t"]
+
+
+def lose(agents: FakeService, times: int, then: Json | Refusal) -> None:
+    """The first answers are lost on their way, with the line."""
+    left = [times]
+
+    def answer(_: Json) -> Json:
+        if left[0]:
+            left[0] -= 1
+            raise ConnectionClosedError(None, None)
+        if isinstance(then, Refusal):
+            raise then
+        return then
+
+    agents.answers["report"] = answer
+
+
+@pytest.mark.parametrize("words", [["deliver", "a.md"], ["submit"], ["block", "need a key"]])
+def test_a_lost_line_is_taken_up_again(ccp: Ccp, agents: FakeService, home: Home, words: list[str]) -> None:
+    lose(agents, 2, {"message": "Taken."})
+    assert ccp(*access(home), *words).out == "Taken.\n"
+    assert len(agents.asked("report")) == 3
+
+
+def test_progress_is_not_said_twice(ccp: Ccp, agents: FakeService, home: Home) -> None:
+    lose(agents, 1, {"message": "Noted."})
+    ran = ccp(*access(home), "progress", "half way")
+    assert (ran.code, len(agents.asked("report"))) == (5, 1)
+    assert "Go on with your work" in ran.err
+
+
+@pytest.mark.parametrize("state", ["testing", "review"])
+def test_a_submission_whose_answer_was_lost_is_in(
+    ccp: Ccp, agents: FakeService, home: Home, state: str
+) -> None:
+    lose(agents, 1, Refusal("REFUSED", "the task is elsewhere", gate="state", state=state))
+    ran = ccp(*access(home), "submit", "--json")
+    assert (ran.code, ran.json()["ok"]) == (0, True)
+    assert "Your submission is in" in ran.json()["message"]
+
+
+def test_a_submission_that_was_refused_at_once_is_not_in(ccp: Ccp, agents: FakeService, home: Home) -> None:
+    lose(agents, 0, Refusal("REFUSED", "the task is in Review", gate="state", state="review"))
+    assert ccp(*access(home), "submit").code == 4
+
+
+def test_a_line_that_stays_lost_ends_in_words_for_an_agent(
+    ccp: Ccp, agents: FakeService, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "_PATIENCE_SECONDS", 0.3)
+    lose(agents, 100, {})
+    ran = ccp(*access(home), "submit")
+    assert ran.code == 5
+    assert "not known" in ran.err
+    assert "same command again" in ran.err
+    assert "doctor" not in ran.err
+
+
+def test_too_many_reports_are_waited_for(ccp: Ccp, agents: FakeService, home: Home) -> None:
+    busy = Refusal("UNAVAILABLE", "Too many reports at once.", fix="wait a second, then report.")
+    answers = [busy, {"message": "Taken."}]
+
+    def answer(_: Json) -> Json:
+        given = answers.pop(0)
+        if isinstance(given, Refusal):
+            raise given
+        assert isinstance(given, dict)
+        return given
+
+    agents.answers["report"] = answer
+    assert ccp(*access(home), "deliver", "a.md").out == "Taken.\n"
+    agents.answers["report"] = busy
+    ran = ccp(*access(home), "progress", "x")
+    assert (ran.code, "wait a second" in ran.err) == (5, True)

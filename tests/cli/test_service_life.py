@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -56,8 +60,8 @@ def test_doctor_without_anything(ccp: Ccp, home: Home) -> None:
     assert ran.code == 1
     for name in ("python", "packages", "sqlite", "home", "disk", "service"):
         assert checks[name]["level"] == "ok", checks[name]
-    for name in ("token", "gateway"):
-        assert checks[name]["level"] == "fail"
+    for name, level in (("token", "warn"), ("gateway", "fail")):
+        assert checks[name]["level"] == level
         assert checks[name]["fix"]
     assert list(home.root.glob("*.db")) == []
 
@@ -115,16 +119,74 @@ def test_doctor_asks_the_gateway_itself(
             pass
 
     with HTTPServer(("127.0.0.1", 0), Page) as server:
-        thread = threading.Thread(target=server.handle_request)
+        thread = threading.Thread(target=server.serve_forever)
         thread.start()
         monkeypatch.setenv("CCP_GATEWAY_URL", f"ws://127.0.0.1:{server.server_port}")
         monkeypatch.setenv("CCP_GATEWAY_TOKEN", "secret-token")
         ran = ccp("doctor", "--json")
+        server.shutdown()
         thread.join(5)
     checks = _checks(ran)
     assert checks["gateway"]["level"] == level
     assert checks["token"] == {"name": "token", "level": "ok", "detail": "from CCP_GATEWAY_TOKEN", "fix": ""}
     assert "secret-token" not in ran.out
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[str]:
+    """The address of an embedded gateway whose token is "right", in a process of its own."""
+    command = [sys.executable, "-m", "ccp_tui.gateway.demo", "--state", str(tmp_path / "state")]
+    process = subprocess.Popen([*command, "--token", "right"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    yield process.stdout.readline().split()[1]
+    process.terminate()
+    process.communicate(timeout=20)
+
+
+@pytest.mark.parametrize(
+    ("token", "levels", "words"),
+    [
+        ("right", ("ok", "ok"), "lets us in"),
+        ("wrong", ("ok", "fail"), "does not accept our token (from CCP_GATEWAY_TOKEN)"),
+        ("", ("fail", "ok"), "it wants a token"),
+    ],
+)
+def test_doctor_knocks_at_the_gateway(
+    ccp: Ccp,
+    monkeypatch: pytest.MonkeyPatch,
+    gateway: str,
+    home: Home,
+    token: str,
+    levels: tuple[str, str],
+    words: str,
+) -> None:
+    monkeypatch.setenv("CCP_GATEWAY_URL", gateway)
+    monkeypatch.setenv("CCP_GATEWAY_TOKEN", token)
+    checks = _checks(ccp("doctor", "--json"))
+    assert (checks["token"]["level"], checks["gateway"]["level"]) == levels
+    assert words in checks["gateway"]["detail"]
+    assert not home.device.exists()
+
+
+def test_doctor_names_a_service_that_does_not_answer(ccp: Ccp, home: Home) -> None:
+    with HomeLock(home.lock):
+        checks = _checks(ccp("doctor", "--json"))
+    assert checks["service"]["level"] == "fail"
+    assert f"process {os.getpid()} runs here and does not answer" in checks["service"]["detail"]
+
+
+def test_doctor_tells_the_shells_token_from_the_services(
+    ccp: Ccp, service: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.answers["status"] = STATUS
+    monkeypatch.setenv("CCP_GATEWAY_TOKEN", "secret-token")
+    token = _checks(ccp("doctor", "--json"))["token"]
+    assert (token["level"], token["fix"]) == ("warn", "if they differ: ccp stop, then ccp")
+    monkeypatch.delenv("CCP_GATEWAY_TOKEN")
+    assert _checks(ccp("doctor", "--json"))["token"]["level"] == "fail"
+    away = {"state": "unreachable", "url": "ws://x", "detail": "nobody", "fix": "start it"}
+    service.answers["status"] = STATUS | {"gateway": away}
+    assert _checks(ccp("doctor", "--json"))["token"]["level"] == "warn"
 
 
 @pytest.mark.parametrize("url", ["http://x", "nonsense", "ws://127.0.0.1:99999"])

@@ -267,6 +267,14 @@ def test_dispatch_wait_tells_of_a_stop(ccp: Ccp, service: FakeService) -> None:
     assert "nothing runs" in ran.err
 
 
+def test_show_says_the_way_on_once(ccp: Ccp, service: FakeService) -> None:
+    hold = {"kind": "error", "reason": "It broke", "since": None, "release": "Retry, or cancel."}
+    service.answers["task.show"] = {"task": _detail() | {"hold": hold, "why": "It broke. Retry, or cancel."}}
+    out = ccp("task", "show", "web-12").out
+    assert "  not moving: It broke.\n  to go on: Retry, or cancel.\n" in out
+    assert out.count("Retry, or cancel.") == 1
+
+
 def test_wait(ccp: Ccp, service: FakeService) -> None:
     _dispatched(service, Event("task.changed", {"task": card(state="review")}))
     assert ccp("task", "wait", "web-12", "--json").json()["state"] == "review"

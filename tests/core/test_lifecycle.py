@@ -130,10 +130,11 @@ def test_capture_is_for_a_person_with_a_title() -> None:
     with pytest.raises(Refused) as refused:
         capture(Facts(title="  "), ACTORS[P])
     assert (refused.value.gate, refused.value.reason) == ("title", "give it a title")
+    assert (refused.value.state, refused.value.trigger) == (State.INBOX, "capture")
     for kind in (S, W, R):
         with pytest.raises(Refused) as refused:
             capture(Facts(title="Build it"), ACTORS[kind])
-        assert refused.value.gate == "actor"
+        assert (refused.value.gate, refused.value.trigger) == ("actor", "capture")
 
 
 def test_facts_that_nobody_gathered_open_no_way_to_done() -> None:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Origin
 
 Json = dict[str, Any]
 ALL_SCOPES = ["operator.admin", "operator.approvals", "operator.questions", "operator.read", "operator.write"]
@@ -83,10 +84,13 @@ class Raw:
         scopes: list[str] | None = None,
         caps: tuple[str, ...] = (),
         device: Device | None = None,
+        origin: str | None = None,
         change: Callable[[Json], None] = lambda params: None,
     ) -> Raw:
         """Connects; ``change`` may spoil the parameters before they are sent. Raises Refused."""
-        raw = cls(await connect(url, compression=None, max_size=None))
+        raw = cls(
+            await connect(url, compression=None, max_size=None, origin=Origin(origin) if origin else None)
+        )
         challenge = json.loads(await raw.socket.recv())["payload"]
         name, mode = client
         params: Json = {

@@ -133,10 +133,28 @@ def test_feedback_is_mended_in_every_file_delivered_and_submitted_again(tmp_path
     assert "|submit|--summary|Mended: Too" in calls[-1]
 
 
-def test_feedback_without_anything_delivered_before_just_submits(tmp_path: Path) -> None:
+def test_feedback_with_nothing_to_deliver_just_submits(tmp_path: Path) -> None:
     report, log = recorder(tmp_path)
     run_all(f"You ended without a submission.\nRound: 1\nReport command: {report}\n", tmp_path)
-    assert [call.split("|")[2] for call in log.read_text().splitlines()] == ["progress", "submit"]
+    assert [call.split("|")[2] for call in log.read_text().splitlines()] == ["progress", "submit", "submit"]
+
+
+def test_feedback_after_directives_delivers_what_the_service_says_is_missing(tmp_path: Path) -> None:
+    report, log = recorder(tmp_path)
+    tool = tmp_path / "report tool"
+    words = "ccp: not delivered yet: a.md, no such.md, b c.md. Run \\`deliver PATH\\` for each, then submit (gate: x)"
+    tool.write_text(
+        f'{tool.read_text()}test "$*" != "--token ccp_x submit" || {{ echo "{words}" >&2; exit 4; }}\n'
+    )
+    for name in ("a.md", "b c.md"):
+        (tmp_path / name).write_text("as directed")
+    feedback = "--- reason ---\nlonger\n--- end of reason ---\n"
+    run_all(f"Sent back.\nRound: 2\n{feedback}Report command: {report}\n", tmp_path)
+    calls = [call.split("|")[2:-1] for call in log.read_text().splitlines()]
+    assert calls[1:] == [
+        ["submit"], ["deliver", "a.md"], ["deliver", "b c.md"], ["submit", "--summary", "Mended: longer"],
+    ]  # fmt: skip
+    assert (tmp_path / "a.md").read_text() == "as directed\nRound 2: revised after: longer\n"
 
 
 def test_small_talk_quotes_the_person_and_uses_markdown() -> None:

@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import signal
 import struct
 import subprocess
@@ -25,6 +26,7 @@ from ccp_tui.demo.director import Playing
 from ccp_tui.demo.scenes import CAST, LATER, SCENES
 from ccp_tui.gateway.demo.brain import Exec, script
 from tests.demo.raw import Raw
+from tests.support.line import line
 
 DEADLINE = 90.0
 
@@ -110,8 +112,8 @@ def test_headless_fails_when_the_time_is_too_short(temporary: Path) -> None:
 def test_headless_cleans_up_when_interrupted(temporary: Path, number: signal.Signals) -> None:
     process = start(temporary, "--headless", "60")
     assert process.stdout is not None
-    for line in process.stdout:
-        if "in_progress" in line:
+    for words in process.stdout:
+        if "in_progress" in words:
             break
     process.send_signal(number)
     _, err = process.communicate(timeout=30)
@@ -121,24 +123,36 @@ def test_headless_cleans_up_when_interrupted(temporary: Path, number: signal.Sig
     assert left_behind(temporary) == []
 
 
-async def test_the_gateway_alone_says_how_to_reach_it(temporary: Path) -> None:
+@pytest.mark.parametrize("named", [None, "my own"])
+async def test_the_gateway_alone_says_how_to_reach_it(
+    temporary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str | None
+) -> None:
+    monkeypatch.delenv("CCP_GATEWAY_TOKEN", raising=False)
+    if named:
+        monkeypatch.setenv("CCP_GATEWAY_TOKEN", named)
     process = start(temporary, "--gateway-only")
-    assert process.stdout is not None
-    said = ""
-    for line in process.stdout:
-        said += line
-        if "Ctrl-C" in line:
-            break
-    url = re.search(r"CCP_GATEWAY_URL=(\S+)", said)
-    token = re.search(r"CCP_GATEWAY_TOKEN=(\S+)", said)
-    assert url
-    assert token
-    client = await Raw.open(url[1], token[1])
-    assert await client.call("health")
-    process.send_signal(signal.SIGINT)
-    await client.until(lambda name, payload: name == "shutdown")
-    assert await asyncio.to_thread(process.wait, 20) == 0
-    assert is_empty(temporary)
+    try:
+        assert process.stdout is not None
+        said = ""
+        for words in process.stdout:
+            said += words
+            if "Ctrl-C" in words:
+                break
+        url = re.search(r"CCP_GATEWAY_URL=(\S+)", said)
+        token = re.search(r"CCP_GATEWAY_TOKEN=(.+)", said)
+        assert url
+        assert token
+        assert shlex.split(token[1]) == [named or "demo"]
+        async with line(url[1], None, tmp_path) as on:  # who sets the address alone gets in too
+            await on.connected()
+        client = await Raw.open(url[1], named or "demo")
+        assert await client.call("health")
+        process.send_signal(signal.SIGINT)
+        await client.until(lambda name, payload: name == "shutdown")
+        assert await asyncio.to_thread(process.wait, 20) == 0
+        assert is_empty(temporary)
+    finally:
+        process.kill()
 
 
 def test_without_a_terminal_it_says_what_to_do(temporary: Path) -> None:

@@ -49,6 +49,27 @@ async def test_a_shared_token_lets_cli_in_with_all_scopes(gateway: EmbeddedGatew
     await client.close()
 
 
+@pytest.mark.parametrize("token", ["", "another"])
+async def test_an_open_gateway_takes_programs_with_any_token_and_no_web_page(
+    tmp_path: Path, token: str
+) -> None:
+    async with EmbeddedGateway(tmp_path / "state", anyone=True) as gateway:
+        for client, device in ((("cli", "cli"), None), (("openclaw-tui", "ui"), Device())):
+            let_in = await Raw.open(gateway.url, token, client=client, device=device)
+            assert let_in.hello["auth"]["scopes"] == ALL_SCOPES
+            await let_in.close()
+        for name in ("cli", "openclaw-control-ui"):
+            page = await refused(
+                gateway,
+                1008,
+                token="demo",
+                client=(name, "ui"),
+                device=Device(),
+                origin="http://evil.example",
+            )
+            assert page.detail == "CONTROL_UI_ORIGIN_NOT_ALLOWED"
+
+
 async def test_a_device_is_paired_silently_and_may_come_back_with_its_own_token(
     gateway: EmbeddedGateway,
 ) -> None:

@@ -164,6 +164,11 @@ async def reviewed(real: Deployment, ref: str, number: int) -> bool:
     return bool(card["state"] == "review" and card["round"] == number)
 
 
+async def adopted(real: Deployment, ref: str) -> bool:
+    (attempt,) = (await real.pair.show(ref))["attempts"]
+    return len(attempt["run_ids"]) == 2
+
+
 async def test_a_gateway_killed_in_the_middle_of_a_run_resumes_it_and_the_task_is_done(
     real: Deployment,
 ) -> None:
@@ -179,9 +184,9 @@ async def test_a_gateway_killed_in_the_middle_of_a_run_resumes_it_and_the_task_i
     assert held["hold"]["kind"] == "gateway"
     await asyncio.to_thread(real.gateway.start)
     task = await board.reach(ref, "review", seconds=SECONDS)
-    (attempt,) = task["attempts"]
-    assert len(attempt["run_ids"]) == 2
     assert task["hold"] is None
+    # The worker may have submitted before the line to the gateway is back; its run is known as soon as it is.
+    await until(lambda: adopted(real, ref), SECONDS)
     assert real.provider.prompts(f"Task: {ref} {title}") == 1
     sent = [
         row for row in await board.transcript(ref) if row["role"] == "user" and f"Task: {ref}" in row["text"]

@@ -40,7 +40,8 @@ LAZY: dict[str, set[str]] = {
     "cli.stop": {"service"},
     "cli.serve": {"service", "gateway", "store"},
     "cli.demo": {"demo"},
-    "cli.doctor_links": {"gateway"},
+    "cli.doctor_gateway": {"gateway"},
+    "cli.doctor_links": {"gateway", "service"},
     "cli": {"app"},
     "screens.widgets.lines": {"app"},  # for the type of the running app
 }

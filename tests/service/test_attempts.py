@@ -115,6 +115,21 @@ async def test_the_reason_of_a_reopening_reaches_every_later_attempt(board: Boar
         await board.call("task.stop", ref=ref)
 
 
+async def test_a_worker_whose_first_round_was_directed_mends_what_is_sent_back(board: Board) -> None:
+    made = "!exec echo hi > hello.md; {report} deliver hello.md; {report} submit"
+    ref = await board.assigned(spec(made))
+    await board.call("task.dispatch", ref=ref)
+    await board.reach(ref, "review")
+    await board.call("task.reject", ref=ref, attempt=1, round=1, reason="longer, please")
+
+    async def again() -> bool:
+        card = await board.card(ref)
+        return (card["state"], card["round"]) == ("review", 2)
+
+    await until(again, told="it is in review again")
+    assert "longer, please" in (board.workspace / "hello.md").read_text()
+
+
 async def test_a_rejection_reaches_the_worker_word_for_word_in_its_session(board: Board) -> None:
     ref = await board.in_review()
     key = (await board.card(ref))["session_key"]

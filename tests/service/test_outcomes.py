@@ -7,6 +7,8 @@ import asyncio
 import pytest
 
 from ccp_tui.paths import Home
+from ccp_tui.service.outcomes import _judge
+from ccp_tui.store import Store
 from tests.service.board import IDLE, Board, board_on, spec, until
 
 QUITS = spec("!say I think I am done.")
@@ -41,6 +43,7 @@ async def test_each_round_has_its_own_telling(board: Board) -> None:
     ref = await board.in_review(spec("!pause 3"))
     key = (await board.card(ref))["session_key"]
     await until(lambda: board.running(key) is None)
+    (board.workspace / "hello.md").unlink()  # nothing that could be handed in once more
     await board.call("task.reject", ref=ref, attempt=1, round=1, reason="!say no, I will not")
     await board.reach(ref, "held")
     assert len(await board.history(ref, "nudged")) == 1
@@ -132,7 +135,7 @@ async def test_a_run_that_ended_while_we_were_away_is_judged(board: Board) -> No
     await board.start_service()
     await board.connected()
     await until(lambda: nudged(board, ref))
-    assert len(board.prompts(key)) == 2
+    await until(lambda: len(board.prompts(key)) == 2)
 
 
 async def nudged(board: Board, ref: str) -> bool:
@@ -179,3 +182,34 @@ async def test_words_to_a_running_worker_do_not_end_its_attempt(board: Board, mo
     task = await board.show(ref)
     assert (task["state"], task["hold"], task["attempt"]) == ("in_progress", None, 1)
     assert await board.history(ref, "nudged") == []
+
+
+async def test_a_run_that_a_changed_configuration_cut_off_is_sent_again_once(board: Board) -> None:
+    ref = await board.dispatched(spec(IDLE))
+    key = (await board.card(ref))["session_key"]
+
+    def cut_off(store: Store) -> list[str]:
+        attempt = store.attempts.by_session(key)
+        assert attempt
+        done = []
+        for purpose in ("dispatch", "dispatch-again"):
+            store.attempts.run_ended(attempt["id"], f"{key}:{purpose}", "superseded", "it was superseded")
+            _judge(store, store.tasks.by_ref(ref), attempt, "ccp report")
+            done.append(str(store.outbox.latest_of(attempt["id"])["idempotency_key"]))  # type: ignore[index]
+        return done
+
+    assert await board.service._c.db(cut_off) == [f"{key}:dispatch-again"] * 2
+    task = await board.reach(ref, "held")
+    assert (task["hold"]["kind"], "was superseded" in task["hold"]["reason"]) == ("error", True)
+    assert len(await board.history(ref, "resent")) == 1
+
+
+async def test_what_leads_on_from_a_hold_is_listed(board: Board) -> None:
+    other = await board.second_agent()
+    ref = await board.assigned(spec("!fail 400"))
+    await board.call("task.dispatch", ref=ref)
+    task = await board.reach(ref, "held")
+    ways = [way["trigger"] for way in task["moves"]]
+    assert ways == ["retry", "assign", "stop", "cancel"]
+    card = (await board.call("task.assign", ref=ref, agent=other))["task"]
+    assert (card["state"], card["agent"], card["hold"]) == ("assigned", other, None)

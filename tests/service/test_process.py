@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
+import resource
 import signal
 import stat
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from ccp_tui.client import ServiceClient, ServiceUnavailable
 from ccp_tui.paths import Home
-from ccp_tui.service import logs
+from ccp_tui.service import descriptors, logs, spawn
 from ccp_tui.service import process as process_module
 from ccp_tui.service.lock import AlreadyRunning, HomeLock, holder, is_held
 from ccp_tui.service.process import serve
@@ -94,6 +97,30 @@ def test_stop_waits_until_it_is_gone_and_leaves_no_socket(home: Home, spawned: J
 def test_a_stop_that_does_not_come_off_names_the_process(home: Home) -> None:
     with HomeLock(home.lock), pytest.raises(ServiceStopError, match=f"kill {os.getpid()}"):
         stop_running(home, timeout=0.1)
+
+
+def test_a_service_whose_socket_is_gone_is_stopped_by_a_signal(
+    home: Home, spawned: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spawn, "ASKED_SECONDS", 0.2)
+    home.control_socket.unlink()
+    assert stop_running(home) == spawned["pid"]
+    assert diary(home)[-1] == "stop 0", "in good order"
+
+
+def test_it_may_open_as_many_files_as_the_system_allows(home: Home) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        pid = spawn_background(home, command=COMMAND)["pid"]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    try:
+        limits = Path(f"/proc/{pid}/limits").read_text()
+    finally:
+        _end(pid)
+    wanted = descriptors.MOST if hard == resource.RLIM_INFINITY else min(hard, descriptors.MOST)
+    assert re.search(r"^Max open files +(\d+)", limits, re.MULTILINE)[1] == str(wanted)  # type: ignore[index]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

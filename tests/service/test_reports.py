@@ -27,7 +27,7 @@ async def test_a_report_needs_a_known_token(board: Board) -> None:
     for wrong in ("ccp_" + "0" * 48, right[:-1], right + "0", right.upper(), "' OR 1=1 --"):
         await refused(board, wrong, "submit", "NOT_ALLOWED", "this token is not known")
     for nothing in ("", "   ", None, 7, ["x"]):
-        await refused(board, nothing, "submit", "USAGE", "token is missing")
+        await refused(board, nothing, "submit", "NOT_ALLOWED", "needs the token of its attempt")
     after = await board.show(ref)
     assert {**after, "activity": None} == {**before, "activity": None}
 

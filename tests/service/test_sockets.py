@@ -8,38 +8,21 @@ import json
 import os
 import socket
 import stat
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.asyncio.client import ClientConnection, unix_connect
+from websockets.asyncio.client import unix_connect
 from websockets.exceptions import ConnectionClosed
 
 from ccp_tui import wire
 from ccp_tui.client import ServiceClient, ServiceFailure, ServiceUnavailable
 from ccp_tui.paths import Home
-from ccp_tui.service.agentsocket import AgentsServer
 from ccp_tui.service.errors import refused
 from ccp_tui.service.hub import MAX_EVENTS, Hub
 from ccp_tui.service.sockets import Caller, encode_slowly
 from ccp_tui.service.unixsocket import SocketError
 from ccp_tui.wire import Event, Json
-from tests.service.wired import board, card, control, echo, feed, take, until
-
-
-@asynccontextmanager
-async def raw(path: Path) -> AsyncIterator[ClientConnection]:
-    """A connection that says what the test says."""
-    async with unix_connect(str(path), compression=None, max_size=None, ping_interval=None) as connection:
-        yield connection
-
-
-async def said(connection: ClientConnection, words: str) -> Json:
-    await connection.send(words)
-    answer: Json = json.loads(await asyncio.wait_for(connection.recv(), 10))
-    return answer
+from tests.service.wired import board, card, control, echo, feed, raw, said, take, until
 
 
 async def test_the_socket_is_private_and_a_stale_file_is_replaced(home: Home) -> None:
@@ -325,40 +308,6 @@ async def test_a_client_that_reads_nothing_does_not_hold_up_the_stop(home: Home)
         await asyncio.wait_for(server.stop(timeout=0.1), 15)
         assert len(hub) == 0
         slow.transport.abort()
-
-
-async def reported(params: Json, _: Caller) -> Json:
-    return {"ok": True, "message": params["text"]}
-
-
-async def test_agents_may_report_and_nothing_else(home: Home) -> None:
-    server = AgentsServer(home.agents_socket, reported, mode=0o660)
-    await server.start()
-    try:
-        assert stat.S_IMODE(home.agents_socket.stat().st_mode) == 0o660
-        async with raw(home.agents_socket) as connection:
-            words = {"type": "req", "id": "1", "method": "report", "params": {"text": "half way"}}
-            assert (await said(connection, json.dumps(words)))["payload"]["message"] == "half way"
-            for method in ("hello", "subscribe", "watch", "task.approve", "shutdown", "reports"):
-                answer = await said(connection, json.dumps({"type": "req", "id": "2", "method": method}))
-                assert answer["error"]["code"] == "NOT_ALLOWED", method
-    finally:
-        await server.stop()
-
-
-async def test_agents_that_report_too_fast_are_told_to_wait(home: Home) -> None:
-    server = AgentsServer(home.agents_socket, reported)
-    await server.start()
-    try:
-        assert stat.S_IMODE(home.agents_socket.stat().st_mode) == 0o600
-        words = json.dumps({"type": "req", "id": "1", "method": "report", "params": {"text": "again"}})
-        async with raw(home.agents_socket) as connection, raw(home.agents_socket) as other:
-            codes = [(await said(connection, words)).get("error", {}).get("code") for _ in range(60)]
-            assert codes[:20] == [None] * 20
-            assert "UNAVAILABLE" in codes
-            assert (await said(other, words))["ok"]
-    finally:
-        await server.stop()
 
 
 async def test_a_big_snapshot_arrives(home: Home) -> None:

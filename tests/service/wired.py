@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
+
+from websockets.asyncio.client import ClientConnection, unix_connect
 
 from ccp_tui.client import ServiceClient
 from ccp_tui.paths import Home
@@ -85,6 +89,19 @@ async def control(
         yield server
     finally:
         await server.stop()
+
+
+@asynccontextmanager
+async def raw(path: Path) -> AsyncIterator[ClientConnection]:
+    """A connection that says what the test says."""
+    async with unix_connect(str(path), compression=None, max_size=None, ping_interval=None) as connection:
+        yield connection
+
+
+async def said(connection: ClientConnection, words: str) -> Json:
+    await connection.send(words)
+    answer: Json = json.loads(await asyncio.wait_for(connection.recv(), 10))
+    return answer
 
 
 async def take(client: ServiceClient, count: int) -> list[Event]:

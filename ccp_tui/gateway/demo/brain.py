@@ -6,7 +6,8 @@ a real gateway, so that one scenario behaves alike in both places. A prompt is a
 * lines such as ``!say TEXT``, ``!stream WORDS RATE``, ``!exec COMMAND``, ``!pause SECONDS``, ``!fail STATUS``
   are followed to the letter, wherever they stand (in a spec they count after YAML has unquoted them);
 * a task's first prompt gets a worker who writes every deliverable, reports and submits;
-* feedback on a task gets the same worker mending what it delivered, and submitting again;
+* feedback on a task gets the same worker mending what it delivered, and submitting again; one that has no note of
+  what it delivered, because its first round followed directives, submits to be told what is missing;
 * anything else gets a short friendly answer.
 """
 
@@ -238,6 +239,7 @@ def _mend(brief: Brief) -> Iterator[Step]:
     note = shlex.quote(f"Round {brief.round}: revised after: {remark}")
     yield Say(f"Thank you for the feedback. I mend it for round {brief.round}: {remark}")
     yield Exec(f"{brief.report} progress {shlex.quote(f'Mending the work for round {brief.round}')}")
+    yield Exec(_find_out(brief))
     each = f'test -f {brief.notes} || exit 0; while IFS= read -r path; do test -n "$path" || continue; '
     # The remark goes into a comment where the kind of file has one, so that a valid file stays valid.
     yield Exec(
@@ -252,6 +254,17 @@ def _mend(brief: Brief) -> Iterator[Step]:
     yield Exec(f'{each}{brief.report} deliver "$path" < /dev/null || exit 1; done < {brief.notes}')
     yield Exec(f"{brief.report} submit --summary {shlex.quote(f'Mended: {remark}')}")
     yield Say(f"Mended and submitted again as round {brief.round}.")
+
+
+def _find_out(brief: Brief) -> str:
+    """Notes what is still to be delivered, of what is there, as any agent can learn it: a submission without it is
+    refused, and the refusal names it."""
+    refused = "s/.*not delivered yet: \\(.*\\)\\. Run .*/\\1/p"
+    return (
+        f"test -s {brief.notes} || {{ mkdir -p .worker; {brief.report} submit 2>&1 < /dev/null | "
+        f"sed -n '{refused}' | tr ',' '\\n' | sed 's/^ //' | while IFS= read -r path; do "
+        f'if test -f "./$path"; then printf "%s\\n" "$path"; fi; done > {brief.notes}; }}'
+    )
 
 
 def _chat(text: str) -> str:

@@ -47,8 +47,19 @@ class Grant:
     device_token: str | None
 
 
-def admit(params: Json, *, token: str, nonce: str, devices: dict[str, Json], origin: str | None) -> Grant:
-    """The grant for a ``connect``, or Refusal. A device seen for the first time is added to ``devices``."""
+def admit(
+    params: Json,
+    *,
+    token: str,
+    nonce: str,
+    devices: dict[str, Json],
+    origin: str | None,
+    anyone: bool = False,
+) -> Grant:
+    """The grant for a ``connect``, or Refusal. A device seen for the first time is added to ``devices``.
+
+    ``anyone``: every token serves, and none; then no web page gets in, for a browser reaches loopback too.
+    """
     client = _shape(params)
     if not params["minProtocol"] <= PROTOCOL <= params["maxProtocol"]:
         raise Refusal(
@@ -65,12 +76,12 @@ def admit(params: Json, *, token: str, nonce: str, devices: dict[str, Json], ori
     if role != "operator":
         raise Refusal("invalid role")
     scopes = frozenset(params.get("scopes", []))
-    if client["id"] == "openclaw-control-ui" and origin is None:
+    if (anyone and origin is not None) or (client["id"] == "openclaw-control-ui" and origin is None):
         raise _coded("origin not allowed", "CONTROL_UI_ORIGIN_NOT_ALLOWED")
     device: Json | None = params.get("device")
     auth: Json = params.get("auth") or {}
     given = str(auth.get("token") or auth.get("password") or auth.get("deviceToken") or "")
-    shared = hmac.compare_digest(given.encode(), token.encode())
+    shared = anyone or hmac.compare_digest(given.encode(), token.encode())
     if device is None:
         granted = _without_device(client, scopes, given, shared)
         return Grant(client["id"], role, granted, frozenset(params.get("caps", [])), "token", None)
@@ -135,7 +146,7 @@ def _problems(params: Json) -> Iterator[str]:
 
 
 def _without_device(client: Json, scopes: frozenset[str], given: str, shared: bool) -> frozenset[str]:
-    if not given:
+    if not (given or shared):
         raise Refusal("device identity required", "NOT_PAIRED", details={"code": "DEVICE_IDENTITY_REQUIRED"})
     if not shared:
         raise _unauthorized("mismatch")

@@ -61,7 +61,8 @@ METHODS: dict[str, Method] = {
 
 class EmbeddedGateway:
     """One gateway on one state folder. ``port`` 0 takes a free one; ``speed`` 2 makes agents twice as quick;
-    ``think`` is how many seconds they take before each command.
+    ``think`` is how many seconds they take before each command. ``anyone``: programs of this machine are let in with
+    whatever token, or none.
 
     For ``starting`` seconds after :meth:`start` it refuses everybody, as a real one does while it comes up.
     """
@@ -75,8 +76,10 @@ class EmbeddedGateway:
         speed: float = 1.0,
         think: float = 0.0,
         starting: float = 0.0,
+        anyone: bool = False,
     ) -> None:
         self.token = token
+        self._anyone = anyone
         self._state, self._port = state, port
         self._speed, self._think, self._starting = speed, think, starting
         self._world: World | None = None
@@ -239,8 +242,14 @@ class EmbeddedGateway:
             )
         headers = connection.socket.request.headers if connection.socket.request else {}
         origin = headers.get("Origin")
-        devices = world.store.devices
-        grant = admit(request["params"], token=self.token, nonce=nonce, devices=devices, origin=origin)
+        grant = admit(
+            request["params"],
+            token=self.token,
+            nonce=nonce,
+            devices=world.store.devices,
+            origin=origin,
+            anyone=self._anyone,
+        )
         world.store.save()
         return grant
 
