@@ -8,7 +8,6 @@ Screens are imported when they are first opened, so that the first one paints so
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -27,6 +26,7 @@ from ccp_tui.mirror import Mirror
 from ccp_tui.paths import Home
 from ccp_tui.screens.widgets import glyphs, palette
 from ccp_tui.screens.widgets.clipboard import sequence
+from ccp_tui.screens.widgets.kept import Kept
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,7 @@ class CcpApp(App[int]):
     ) -> None:
         super().__init__()
         self.home = home if isinstance(home, Home) else Home(home)
+        self.kept = Kept(self.home.root / "screen.json")
         self.mirror = mirror or Mirror()
         self.live = live or LiveClient(self.home, self.mirror, name=f"board {__version__}")
         self.glyphs = glyphs.choose()
@@ -120,18 +121,10 @@ class CcpApp(App[int]):
     def keep_theme(self, name: str) -> None:
         """Uses a theme, now and the next time."""
         self.theme = name
-        with suppress(OSError):
-            self._settings_file.write_text(json.dumps({"theme": name}) + "\n")
-
-    @property
-    def _settings_file(self) -> Path:
-        return self.home.root / "screen.json"
+        self.kept.put("theme", name)
 
     def _kept_theme(self) -> str:
-        try:
-            name = json.loads(self._settings_file.read_text()).get("theme")
-        except (OSError, ValueError, AttributeError):
-            return palette.DEFAULT
+        name = self.kept.get("theme")
         return name if name in self.available_themes else palette.DEFAULT
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -21,8 +22,6 @@ from ccp_tui.gateway import (
     RunFailed,
     RunFinal,
     RunStatus,
-    SessionChanged,
-    SessionRow,
     ToolEvent,
 )
 from ccp_tui.service.background import Background, survive
@@ -36,6 +35,8 @@ from ccp_tui.text import clean, last_line, one_line
 
 ACTIVITY_EVERY_S = 0.25
 ACTIVITY_CHARS = 120
+# How a report gets in says nothing to a reader, and would fill the line.
+_ACCESS = re.compile(r" --(?:socket|attempt|token)[ =]\S+")
 HISTORY_ROWS = 200
 JUDGE_AGAIN_S = 5.0
 
@@ -71,7 +72,7 @@ class Runs:
         known = self._known.get(event.session_key)
         if known is None:
             return
-        if event.run_id in self._over and not isinstance(event, MessageAdded | SessionChanged):
+        if event.run_id in self._over and not isinstance(event, MessageAdded):
             return
         match event:
             case RunDelta():
@@ -85,8 +86,6 @@ class Runs:
                 self._ended(event, known)
             case MessageAdded():
                 self._work.put_nowait(("message", event.session_key, event.message))
-            case SessionChanged() if known.attempt is not None:
-                self._work.put_nowait(("spent", known.attempt, SessionRow.parse(event.row)))
 
     async def sync(self, session_key: str) -> Going:
         """Reads a session's history into the store; what goes on in it. Raises GatewayError."""
@@ -172,7 +171,7 @@ class Runs:
         ):  # the gateway tells results as tool events alone, until its history is read
             self._work.put_nowait(("message", event.session_key, _result_of(event)))
         if event.phase == "start":
-            words = str((event.args or {}).get("command") or "")
+            words = _ACCESS.sub("", str((event.args or {}).get("command") or ""))
             self._activity(
                 known, "tool", one_line(f"{event.name} {hide(words)}", ACTIVITY_CHARS), at_once=True
             )
@@ -223,8 +222,6 @@ class Runs:
         match work:
             case ("message", session_key, message):
                 await self._store(session_key, message)
-            case ("spent", attempt, row):
-                await self._spent(attempt, row)
             case ("began", known, run_id):
                 await self._note_begin(known, run_id)
             case ("ended", session_key, known, run_id, state, detail):
@@ -232,10 +229,6 @@ class Runs:
 
     async def _store(self, session_key: str, message: Any) -> None:
         await self._c.db(lambda store: store_messages(store, session_key, [message]))
-
-    async def _spent(self, attempt: int, row: SessionRow) -> None:
-        if row.total_tokens:
-            await self._c.db(lambda store: store.attempts.spent(attempt, row.total_tokens, row.cost_usd))
 
     async def _note_begin(self, known: Known, run_id: str) -> None:
         def work(store: Store) -> None:

@@ -22,6 +22,10 @@ def store_messages(store: Store, session_key: str, messages: list[RemoteMessage]
             _store_result(store, session_key, message)
         elif message.role in _ROLES:
             _store_words(store, session_key, message)
+    if any(message.usage for message in messages):
+        # The session's own row counts the last run only; the answers tell all that was spent.
+        spent = store.messages.totals(session_key)
+        store.attempts.spent(session_key, spent["tokens"], spent["cost_usd"])
 
 
 def _store_words(store: Store, session_key: str, message: RemoteMessage) -> None:

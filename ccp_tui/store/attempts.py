@@ -77,11 +77,11 @@ class Attempts(Part):
     def nudged(self, attempt: int, number: int) -> None:
         self._update(attempt, nudged_round=number)
 
-    def spent(self, attempt: int, tokens: int, cost_usd: float) -> None:
-        """What the gateway says the session has used so far."""
-        row = self.get(attempt)
-        if (row["tokens"], row["cost_usd"]) != (tokens, cost_usd):
-            self._update(attempt, tokens=tokens, cost_usd=cost_usd)
+    def spent(self, session_key: str, tokens: int, cost_usd: float) -> None:
+        """What the attempt of this session, if it is one's, has used so far."""
+        row = self.by_session(session_key)
+        if row and (row["tokens"], row["cost_usd"]) != (tokens, cost_usd):
+            self._update(row["id"], tokens=tokens, cost_usd=cost_usd)
             self._touched.tasks.add(row["task_id"])
 
     def run_seen(self, attempt: int, run_id: str) -> bool:

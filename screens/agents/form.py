@@ -50,8 +50,6 @@ class AgentForm(Dialog):
 
     DEFAULT_CSS = """
     AgentForm > .box { width: 76; }
-    AgentForm Input, AgentForm Input:focus { border: none; border-left: outer $primary; height: 1; padding: 0 1; }
-    AgentForm TextArea, AgentForm TextArea:focus { border: none; border-left: outer $primary; padding: 0 1; }
     AgentForm .label { margin-top: 1; }
     AgentForm TextArea { height: 6; }
     """

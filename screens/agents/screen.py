@@ -16,6 +16,7 @@ from ccp_tui.rows import AgentRow, safe
 from ccp_tui.screens.agents.files import NAMES, AgentFilesScreen
 from ccp_tui.screens.agents.form import AgentForm, Values, fill
 from ccp_tui.screens.agents.importing import ImportDialog
+from ccp_tui.screens.board.words import doing
 from ccp_tui.screens.widgets.actions import Action
 from ccp_tui.screens.widgets.base import CcpScreen, failure_words
 from ccp_tui.screens.widgets.dialogs import Choice, pick, wrap
@@ -113,11 +114,12 @@ class AgentsScreen(CcpScreen):
             (f"{agent.role[:14]:<14} ", palette.dim),
             (f"{mark} {words:<20} ", style),
         ]
-        if agent.unread:
-            pieces.append((f"{glyphs.unread} {agent.unread}  ", palette.accent))
-        if not agent.on_gateway:
-            pieces.append(("not on the gateway  ", palette.warn))
-        pieces.append((safe(agent.model) or "default model", palette.dim))
+        unread = f"{glyphs.unread} {agent.unread}" if agent.unread else ""
+        pieces.append((f"{unread:<4} ", palette.accent))
+        if agent.on_gateway:
+            pieces.append((safe(agent.model) or "default model", palette.dim))
+        else:
+            pieces.append(("not on the gateway", palette.warn))
         return Row.of(agent.id, pieces)
 
     def on_row_list_moved(self, event: RowList.Moved) -> None:
@@ -136,10 +138,10 @@ class AgentsScreen(CcpScreen):
         if agent is not None:
             lines.append([(f"  {f'{glyphs.emoji(agent.emoji)} {agent.name}'.strip()}", palette.bold)])
             card = self.mirror.tasks.get(agent.working_on or "")
-            doing = f"{agent.live} on {card.ref} {card.title}" if card else agent.live
-            activity = card.activity.text if card and card.activity else ""
+            at_work = f"{agent.live} on {card.ref} {card.title}" if card else agent.live
+            activity = doing(card) if card else ""
             for label, words in (
-                ("now", doing),
+                ("now", at_work),
                 ("last", activity),
                 ("role", agent.role),
                 ("model", safe(agent.model) or "the gateway's default"),

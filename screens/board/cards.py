@@ -62,9 +62,9 @@ def _edges(card: Card, here: bool, palette: Palette, glyphs: Glyphs) -> tuple[Pi
     if here:
         return (glyphs.bar, palette.accent), none
     if card.hold:
-        edge = glyphs.bar, palette.warn
+        edge = glyphs.edge, palette.warn
     elif card.state in ("in_progress", "testing"):
-        edge = glyphs.bar, palette.good
+        edge = glyphs.edge, palette.good
     else:
         return none, none
     return edge, edge

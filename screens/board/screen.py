@@ -13,9 +13,10 @@ from ccp_tui import clock
 from ccp_tui.mirror import Change
 from ccp_tui.rows import Card, LinkState
 from ccp_tui.screens.board.capture import CaptureDialog, NewTask
+from ccp_tui.screens.board.moves import dispatched_or_moved, target_of
 from ccp_tui.screens.board.view import BoardView
 from ccp_tui.screens.board.widget import BoardLines
-from ccp_tui.screens.board.words import LABELS, next_step
+from ccp_tui.screens.board.words import doing, next_step
 from ccp_tui.screens.widgets.actions import Action
 from ccp_tui.screens.widgets.dialogs import Choice, ask_words, pick
 from ccp_tui.screens.widgets.lines import Piece, cut
@@ -50,6 +51,7 @@ class BoardScreen(TaskCommands):
         yield Action("board.filter", "/", "filter", "Board", self.start_filter)
         yield Action("board.mission", "m", "mission", "Board", self.choose_mission)
         yield Action("task.approve", "A", "approve", "Task", self.approve, when=self.can_approve)
+        yield Action("task.reject", "R", "reject", "Task", self.approve, when=self.in_state("review"))
         yield from self.task_actions()
         yield Action("board.right", "L", "move on", "Task", lambda: self.shift(1), when=held, hint=False)
         yield Action("board.left", "H", "move back", "Task", lambda: self.shift(-1), when=held, hint=False)
@@ -132,14 +134,19 @@ class BoardScreen(TaskCommands):
             self.view.mission = None
             change = None
         self.view.load(None if change is None or change.full else change)
-        if not self._placed and self.mirror.loaded:
+        if not self._placed and self.mirror.open_missions():
             self._placed = True
-            if self.view.mission is None and len(self.mirror.open_missions()) == 1:
-                self.view.mission = self.mirror.open_missions()[0].slug
-                self.view.load()
+            self.view.mission = self._first_mission()
+            self.view.load()
             if not self.view.refs(self.view.state):
                 self.view.first_shown()
         self._show()
+
+    def _first_mission(self) -> str | None:
+        """The mission to begin with: the one chosen last, the only one, or all of them."""
+        slugs = [row.slug for row in self.mirror.open_missions()]
+        kept = self.ccp.kept.get("mission")
+        return kept if kept in slugs else slugs[0] if len(slugs) == 1 else None
 
     def _show(self) -> None:
         """Everything that follows from the view: lines, the cursor's words, title, hints."""
@@ -182,7 +189,7 @@ class BoardScreen(TaskCommands):
         elif card.queued:
             after.append((f"  {glyphs.clock} {card.waiting or 'queued'}", palette.dim))
         elif card.activity and card.state in ("in_progress", "testing"):
-            after.append((f"  {glyphs.words} {card.activity.text}", palette.good))
+            after.append((f"  {glyphs.words} {doing(card)}", palette.good))
         if step := next_step(card):
             after.append((f"  {glyphs.between} {step}", palette.accent))
         yield f" {card.ref} ", palette.bold
@@ -260,20 +267,8 @@ class BoardScreen(TaskCommands):
     def open_feed(self) -> None:
         self.ccp.open("feed", mission=self.view.mission)
 
-    def can_approve(self) -> bool | str:
-        card = self.view.card
-        if card is None:
-            return False
-        if card.state == "review":
-            return True
-        if card.state in ("inbox", "planning"):
-            if card.spec_version is None:
-                return "There is no spec to approve yet: e writes one."
-            return not card.spec_approved or "Its spec is approved: a assigns an agent."
-        return "There is nothing to approve here now."
-
     def approve(self) -> None:
-        """Approving needs the whole context on the screen, so this opens it there; the same key approves."""
+        """A verdict needs the whole context on the screen, so this opens it there; the same key gives it."""
         if card := self.view.card:
             self.ccp.open("task", ref=card.ref, tab="review" if card.state == "review" else "spec")
 
@@ -326,7 +321,8 @@ class BoardScreen(TaskCommands):
             self.show_mission(chosen or None)
 
     def show_mission(self, slug: str | None) -> None:
-        """Shows one mission, or all of them."""
+        """Shows one mission, or all of them, now and the next time."""
+        self.ccp.kept.put("mission", slug)
         self.view.mission = slug
         self.view.load()
         if self.view.card is None:
@@ -367,22 +363,3 @@ class BoardScreen(TaskCommands):
             return
         side = {"before": other} if by < 0 else {"after": other}
         await self.change("task.place", "", ref=card.ref, **side)
-
-
-# Leftwards a person's moves skip columns: a stop goes to Assigned, a rejection to In Progress.
-BACK = {"inbox": "planning", "assigned": "inbox", "in_progress": "assigned", "testing": "assigned",
-        "review": "in_progress", "done": "assigned", "cancelled": "inbox"}  # fmt: skip
-ON = {"planning": "inbox", "inbox": "assigned", "assigned": "in_progress", "in_progress": "testing",
-      "testing": "review", "review": "done"}  # fmt: skip
-
-
-def target_of(state: str, by: int) -> str | None:
-    """The column that H (-1) or L (1) aims at from a state."""
-    return (ON if by > 0 else BACK).get(state)
-
-
-def dispatched_or_moved(card: Card) -> str:
-    """What came of a column move, in one line."""
-    if card.queued:
-        return f"{card.ref} is queued: {card.waiting or 'it starts as soon as it can'}."
-    return f"{card.ref} is in {LABELS[card.state]} now."

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ccp_tui import clock
 from ccp_tui.rows import Card
+from ccp_tui.screens.widgets.commands import short_command
 
 
 class Column(NamedTuple):
@@ -53,12 +54,17 @@ def note(card: Card) -> Note | None:
     if card.hold:
         return Note("held", card.hold.reason or card.hold.kind)
     if card.activity and card.state in ("in_progress", "testing"):
-        return Note(card.activity.kind, card.activity.text)
+        return Note(card.activity.kind, doing(card))
     if card.queued:
         return Note("waiting", card.waiting or "waits for its turn")
     if card.state == "review":
         return Note("next", f"round {card.round}: your turn")
     return None
+
+
+def doing(card: Card) -> str:
+    """What the task's agent does now, in words without what only a machine needs; empty for nothing."""
+    return short_command(card.activity.text) if card.activity else ""
 
 
 def next_step(card: Card) -> str:

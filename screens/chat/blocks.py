@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +14,7 @@ from textual.strip import Strip
 from ccp_tui.clock import parse
 from ccp_tui.screens.chat.ink import Ink
 from ccp_tui.screens.chat.markdown import markdown_lines, plain_lines
+from ccp_tui.screens.widgets.commands import short_command
 from ccp_tui.text import clean, one_line
 
 Message = dict[str, Any]
@@ -46,10 +46,6 @@ def count(tokens: int) -> str:
     return f"{tokens / 1000:.1f}k" if tokens < 1_000_000 else f"{tokens / 1_000_000:.1f}M"
 
 
-# A report carries a socket and a token that say nothing to a reader.
-_REPORT = re.compile(r"^\S*ccp report (?:--\w+[ =]\S+ )*")
-
-
 def tool_title(tool: dict[str, Any], limit: int = 0) -> str:
     """What a tool call does in one line: the command of an exec, else the name of what it touches."""
     args = tool.get("args")
@@ -57,7 +53,7 @@ def tool_title(tool: dict[str, Any], limit: int = 0) -> str:
         return one_line(str(args or ""), limit)
     for key in ("command", "cmd", "path", "file", "file_path", "url", "query", "pattern"):
         if isinstance(args.get(key), str) and args[key].strip():
-            return one_line(_REPORT.sub("ccp report ", args[key]), limit)
+            return one_line(short_command(args[key]), limit)
     return one_line(json.dumps(args, ensure_ascii=False), limit) if args else ""
 
 
@@ -122,7 +118,8 @@ def block_lines(
         for attached in message.get("attachments") or []:
             body.append(Strip([Segment("⧉ " + one_line(str(attached), inner - 2), ink.accent)]))
     else:
-        body = plain_lines(text, inner, ink.muted)
+        failed = message.get("status") == "error"
+        body = plain_lines(f"✗ {text}" if failed else text, inner, ink.bad if failed else ink.muted)
     return lines + [_indented(line) for line in body] + _status(message, inner, ink)
 
 
@@ -163,6 +160,8 @@ def _head(name: str, style: Style, at: str, with_date: bool, ink: Ink) -> Strip:
 def _status(message: Message, width: int, ink: Ink) -> list[Strip]:
     status = message.get("status")
     if status == "error":
+        if message.get("role") == "system":  # the note is the reason itself
+            return []
         said = one_line(str(message.get("detail") or "")) or (
             "not sent: press ctrl+r to put it back in the input"
             if message.get("role") == "user"

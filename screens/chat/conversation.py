@@ -12,13 +12,12 @@ from rich.segment import Segment
 from textual.geometry import Region
 from textual.message import Message as TextualMessage
 from textual.strip import Strip
-from textual.timer import Timer
 
 from ccp_tui.screens.chat.blocks import MARGIN, Message, author, block_lines, local_time, running_tool_lines
 from ccp_tui.screens.chat.ink import Ink
 from ccp_tui.screens.chat.livetext import LiveText
 from ccp_tui.screens.widgets.lineview import LineView
-from ccp_tui.screens.widgets.pace import Pace
+from ccp_tui.screens.widgets.pace import Painter
 from ccp_tui.screens.widgets.palette import Palette
 
 # Messages held at once: the far end is let go, and loaded again when the person goes there.
@@ -85,8 +84,7 @@ class Conversation(LineView):
         self._ink: Ink | None = None
         self._inked_for: Palette | None = None
         self._width = 0
-        self._pace = Pace()
-        self._timer: Timer | None = None
+        self._painter = Painter(self, self._paint_tail)
 
     # -- what is shown
 
@@ -171,7 +169,7 @@ class Conversation(LineView):
         """The whole text so far of the answer being written; painted at the pace the line bears."""
         if not self.detached:
             self._live.set(text)
-            self._soon()
+            self._painter.soon()
 
     def set_running(self, call_id: str, tool: dict[str, Any] | None) -> None:
         """A tool call that runs, or (None) has ended."""
@@ -181,12 +179,12 @@ class Conversation(LineView):
             self._calls.pop(call_id, None)
         else:
             self._calls[call_id] = tool
-        self._soon()
+        self._painter.soon()
 
     def end_run(self) -> None:
         """No run goes on: what still stood as running is gone, the words written so far stay until stored."""
         self._calls.clear()
-        self._soon()
+        self._painter.soon()
 
     @property
     def live_text(self) -> str:
@@ -209,7 +207,7 @@ class Conversation(LineView):
         lines = self.items[index].lines
         strip = lines[line - (self._ends[index] - len(lines))]
         if index == self.cursor and self.has_focus:
-            return Strip([Segment("▌", self.ink.cursor), *strip.crop(1)])
+            return Strip([Segment(self.glyphs.bar, self.ink.cursor), *strip.crop(1)])
         return strip
 
     @property
@@ -287,12 +285,7 @@ class Conversation(LineView):
         self._repaint_changes(before)
         self.post_message(self.Moved())
 
-    def _soon(self) -> None:
-        if self._timer is None and self.is_mounted:
-            self._timer = self.set_timer(self._pace.wait(), self._tick)
-
-    def _tick(self) -> None:
-        self._timer = None
+    def _paint_tail(self) -> None:
         before = self._window_lines()
         self._tail = self._draw_tail(self._width or 80)
         if self._follow:
@@ -329,7 +322,7 @@ class Conversation(LineView):
         regions = [region for region in regions if region.width > 0]
         if regions:
             self.refresh(*regions)
-            self._pace.spend(cells, lines)
+            self._painter.spend(cells, lines)
 
     def window_moved(self) -> None:
         self._follow = self.at_end and not self.detached

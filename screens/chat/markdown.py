@@ -7,6 +7,7 @@ shows its description, and control characters are gone before anything is parsed
 from __future__ import annotations
 
 import io
+from functools import lru_cache
 from typing import ClassVar
 
 from markdown_it import MarkdownIt
@@ -19,7 +20,7 @@ from rich.theme import Theme
 from textual.strip import Strip
 
 from ccp_tui.screens.chat.ink import Ink
-from ccp_tui.text import clean
+from ccp_tui.text import clean, one_line
 
 # Past this many characters the structure is not worth the time it takes on the event loop: plain lines then.
 MARKDOWN_LIMIT = 60_000
@@ -143,6 +144,17 @@ def markdown_lines(text: str, width: int, ink: Ink) -> list[Strip]:
     while lines and not lines[-1].text:
         lines.pop()
     return lines or plain_lines(words, width, ink.text)
+
+
+@lru_cache(maxsize=1024)
+def plain_words(text: str) -> str:
+    """Markdown as one line without its marks: for a list, where there is no room for more. A cut text is borne."""
+    words: list[str] = []
+    for block in MarkdownIt("commonmark", {"html": False}).enable("strikethrough").parse(clean(text)):
+        inside = block.children or ([block] if block.type in ("fence", "code_block") else [])
+        words += [each.content or " " for each in inside if each.content or each.type.endswith("break")]
+        words.append(" ")
+    return one_line("".join(words).replace("**", ""))
 
 
 def _unlinked(line: list[Segment]) -> list[Segment]:

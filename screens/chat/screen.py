@@ -60,7 +60,7 @@ class ChatScreen(OpenChat):
         yield Action("chat.recall", "ctrl+r", "bring back my last", "Write", self.recall, write, hint=False)
         yield Action("chat.task", "t", "its task", "Chat", self.open_task, self.has_task)
         yield Action("app.help", "f1 ?", "help", "Everywhere", lambda: self.ccp.open("help"))
-        yield Action("app.close", "q", "back", "Everywhere", self.close_screen, read)
+        yield Action("app.close", "escape q", "back", "Everywhere", self.close_screen, read)
         yield Action("app.palette", "ctrl+p :", "palette", "Everywhere", lambda: self.ccp.open("palette"))
 
     def on_mount(self) -> None:
@@ -170,10 +170,6 @@ class ChatScreen(OpenChat):
     def on_descendant_focus(self) -> None:
         if self.is_attached:
             self.refresh_words()
-
-    def key_escape(self) -> None:
-        if self.reading():
-            self.close_screen()
 
     def fold(self) -> None:
         if not self.transcript.toggle_fold():

@@ -11,6 +11,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from ccp_tui.rows import AgentRow, safe
+from ccp_tui.screens.chat.markdown import plain_words
 from ccp_tui.screens.widgets.lines import cut, fit
 from ccp_tui.screens.widgets.lineview import LineView
 
@@ -39,7 +40,7 @@ class Session:
             row.get("task"),
             int(row.get("unread") or 0),
             row.get("last_at") or "",
-            safe(row.get("last_text")),
+            plain_words(str(row.get("last_text") or "")),
         )
 
     def name(self, agents: dict[str, AgentRow]) -> str:
@@ -98,11 +99,7 @@ class SessionList(LineView, can_focus=False):
             return Strip([*left, Segment(unread, palette.accent), Segment(*edge)])
         if line % LINES_EACH == 1:
             mark = glyphs.bar if current else " "
-            words = cut(
-                session.last_text.replace("**", "").replace("`", "") or "no words yet",
-                room - 5,
-                glyphs.ellipsis,
-            )
+            words = cut(session.last_text or "no words yet", room - 5, glyphs.ellipsis)
             return Strip(
                 [
                     *fit([(mark, palette.accent), (f"   {words}", palette.dim)], room, palette.text),

@@ -10,14 +10,13 @@ from rich.cells import cell_len
 from textual import events
 from textual.message import Message
 from textual.strip import Strip
-from textual.timer import Timer
 
 from ccp_tui.clock import parse
 from ccp_tui.rows import safe
 from ccp_tui.screens.palette.finder import marked
 from ccp_tui.screens.widgets.lines import Piece, cut, fit
 from ccp_tui.screens.widgets.lineview import LineView
-from ccp_tui.screens.widgets.pace import Pace
+from ccp_tui.screens.widgets.pace import Painter
 
 Event = dict[str, Any]
 
@@ -45,8 +44,7 @@ class FeedLog(LineView):
         self.has_more = False
         self.words = ""  # what is searched for
         self._coming: list[Event] = []
-        self._timer: Timer | None = None
-        self._pace = Pace()
+        self._painter = Painter(self, self._take)
         self._asked = False
 
     # -- content
@@ -74,11 +72,9 @@ class FeedLog(LineView):
     def add(self, row: Event) -> None:
         """A new event; a burst is painted together, at the pace the line bears."""
         self._coming.append(row)
-        if self._timer is None and self.is_mounted:
-            self._timer = self.set_timer(self._pace.wait(), self._take)
+        self._painter.soon()
 
     def _take(self) -> None:
-        self._timer = None
         newest = _id(self.rows_held[-1]) if self.rows_held else 0
         fresh = sorted((row for row in self._coming if _id(row) > newest), key=_id)
         self._coming = []
@@ -96,11 +92,11 @@ class FeedLog(LineView):
             if self.last_top != self.top or dropped or was_empty:
                 self.top = self.last_top
                 self.refresh()
-                self._pace.spend(self.size.width * self.rows, self.rows)
+                self._painter.spend(self.size.width * self.rows, self.rows)
             else:
                 self.repaint(old)
                 self.repaint(before, len(fresh))
-                self._pace.spend(self.size.width * (len(fresh) + 1), len(fresh) + 1)
+                self._painter.spend(self.size.width * (len(fresh) + 1), len(fresh) + 1)
         else:
             self.repaint(before - dropped, len(fresh))
         self.post_message(self.Moved())
@@ -191,7 +187,6 @@ class FeedLog(LineView):
         self.move_to(self.top + event.y)
 
     def on_resize(self) -> None:
-        super().on_resize()
         if self.follow:
             self.top = self.last_top
 

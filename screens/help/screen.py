@@ -16,6 +16,7 @@ KEYS_WIDTH = 16
 class HelpScreen(Finder):
     """Lists what applies now; ``subject`` is the screen it tells of, by default the one it was opened over."""
 
+    DEFAULT_CSS = "HelpScreen > .box { height: 92%; }"
     PLACEHOLDER = "type to filter"
     HINT = "enter runs it · esc leaves"
 
@@ -30,7 +31,6 @@ class HelpScreen(Finder):
             self.offered = self.subject.action_list.groups()
             title = f"What works here: {self.subject.TITLE}" if self.subject.TITLE else "What works here"
             self.query_one(".box").border_title = title.replace("[", r"\[")
-        super().on_mount()
 
     def narrow(self, text: str) -> None:
         palette, rows = self.ccp.palette, list[Row]()

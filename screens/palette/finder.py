@@ -26,7 +26,6 @@ class Finder(Dialog):
     DEFAULT_CSS = """
     Finder { align: center top; }
     Finder > .box { width: 90; max-width: 96%; height: 24; max-height: 92%; margin-top: 1; padding: 0 1; }
-    Finder Input, Finder Input:focus { border: none; border-left: outer $primary; height: 1; padding: 0 1; }
     Finder RowList { height: 1fr; margin-top: 1; }
     """
     BINDINGS = [  # noqa: RUF012

@@ -53,7 +53,6 @@ class PaletteScreen(Finder):
         self.subject = beneath(self)
         self.entries = [*self._actions(), *self._tasks(), *self._agents(), *self._missions()]
         self.many = len(self.ccp.mirror.tasks) > MANY_TASKS
-        super().on_mount()
 
     # -- what there is
 

@@ -9,27 +9,29 @@ from textual.strip import Strip
 
 from ccp_tui import clock
 from ccp_tui.mirror import Change
-from ccp_tui.rows import Attention
+from ccp_tui.rows import Attention, Card
 from ccp_tui.screens.queue.approval import Approval, ApprovalDialog, questions_of
 from ccp_tui.screens.widgets.actions import Action
-from ccp_tui.screens.widgets.base import CcpScreen
 from ccp_tui.screens.widgets.dialogs import Choice, ask_words, confirm, pick, wrap
 from ccp_tui.screens.widgets.lines import Piece, cut, fit
 from ccp_tui.screens.widgets.lineview import LineView
 from ccp_tui.screens.widgets.rowlist import Row, RowList
+from ccp_tui.screens.widgets.task_commands import TaskCommands
 
 OTHER = "\x00other"
-# How each kind reads, and how to settle it.
+# How each kind reads, and what enter does with it.
 KINDS = {
     "question": ("question", "enter answers or opens it"),
     "approval": ("approval", "enter decides"),
-    "error": ("error", "r retries · enter opens the task"),
-    "stalled": ("stalled", "r retries · enter opens the task"),
-    "gateway": ("gateway", "see the connection line"),
+    "error": ("error", "enter opens the task"),
+    "stalled": ("stalled", "enter opens the task"),
+    "gateway": ("gateway", "enter opens the task"),
     "budget": ("budget", "enter opens the task"),
     "dependency": ("waits", "enter opens the task"),
     "review": ("review", "enter opens it: approve or reject there"),
 }
+# The ways on for held work, as everywhere.
+WAYS_ON = ("task.retry", "task.assign", "task.cancel")
 
 
 EMPTY = """Nothing needs you.
@@ -57,7 +59,7 @@ class Context(LineView, can_focus=False):
         return Strip(fit(self._pieces[line], width, self.palette.text), width)
 
 
-class QueueScreen(CcpScreen):
+class QueueScreen(TaskCommands):
     """Attention items from the mirror; the cursor stays on its item while others come and go."""
 
     TITLE = "Needs you"
@@ -78,7 +80,7 @@ class QueueScreen(CcpScreen):
         yield Action("queue.settle", "enter", "answer or open", "Needs you", self.settle, self.has_item)
         yield Action("queue.open", "o", "open task", "Needs you", self.open_task, self.has_task)
         yield Action("queue.copy", "y", "copy", "Needs you", self.copy, self.has_item, False)
-        yield Action("queue.retry", "r", "retry", "Needs you", self.retry, self.can_retry)
+        yield from (action for action in self.task_actions() if action.id in WAYS_ON)
         yield Action("queue.chat", "c", "chat", "Needs you", self.chat, self.has_agent)
         yield Action(
             "queue.down", "j down", "next", "Needs you", lambda: self.rows.move(1), self.has_item, False
@@ -94,10 +96,13 @@ class QueueScreen(CcpScreen):
     def item(self) -> Attention | None:
         return next((item for item in self.mirror.attention if item.key == self.rows.key), None)
 
+    def current(self) -> Card | None:
+        return self.mirror.tasks.get(self.item.ref or "") if self.item else None
+
     @property
     def _session(self) -> str | None:
         """The session of the item's open attempt: where its agent waits for an answer."""
-        card = self.mirror.tasks.get(self.item.ref or "") if self.item else None
+        card = self.current()
         return card.session_key if card and card.agent else None
 
     def has_item(self) -> bool:
@@ -112,12 +117,6 @@ class QueueScreen(CcpScreen):
 
     def has_task(self) -> bool | str:
         return bool(self.item and self.item.ref) or "No task is behind this."
-
-    def can_retry(self) -> bool | str:
-        item = self.item
-        if item is None or not item.ref:
-            return False
-        return item.kind in ("error", "stalled") or "Only stopped work can be tried again."
 
     # -- showing
 
@@ -194,8 +193,17 @@ class QueueScreen(CcpScreen):
             way = KINDS.get(item.kind, ("", "enter opens it"))[1]
             if item.kind == "question" and self._session and not self.can_answer():
                 way = "enter opens its chat: answer there"
-            lines.append([(f"  {way}", palette.dim)])
+            ways = [way, *self._ways_on()] if item.kind != "review" else [way]
+            lines.append([(f"  {' · '.join(ways)}", palette.dim)])
         self.context.show(lines)
+
+    def _ways_on(self) -> Iterator[str]:
+        """The keys that set held work going again, where they do."""
+        if self.goes_on_from_here():
+            plain = self.ccp.glyphs.ascii
+            for each in WAYS_ON:
+                action = self.action_list[each]
+                yield f"{action.shown_key(plain)} {action.label}"
 
     def title_pieces(self) -> Iterable[Piece]:
         palette = self.ccp.palette
@@ -284,8 +292,3 @@ class QueueScreen(CcpScreen):
             answers[question.id] = [chosen]
         if await self.ask("question.answer", {"id": request, "answers": answers}) is not None:
             self.say("Answered.", "good")
-
-    async def retry(self) -> None:
-        item = self.item
-        if item and item.ref and await self.ask("task.retry", {"ref": item.ref}) is not None:
-            self.say(f"{item.ref} goes on.", "good")

@@ -41,7 +41,6 @@ class SearchScreen(Finder):
         self.found.empty = (
             "Every word you type must occur. Try a task's ref, a file name, a word an agent wrote."
         )
-        super().on_mount()
 
     def narrow(self, text: str) -> None:
         self._asked += 1

@@ -12,7 +12,7 @@ from textual.message import Message
 
 from ccp_tui import clock
 from ccp_tui.rows import Card
-from ccp_tui.screens.board.words import LABELS, short_age
+from ccp_tui.screens.board.words import LABELS, doing, short_age
 from ccp_tui.screens.widgets.lines import Line, Piece, cut
 
 
@@ -65,7 +65,7 @@ class StateLine(Line):
         elif card.queued:
             yield "  " + cut(f"{glyphs.clock} {card.waiting or 'queued'}", room, glyphs.ellipsis), palette.dim
         elif card.activity and card.state in ("in_progress", "testing"):
-            yield "  " + cut(f"{glyphs.words} {card.activity.text}", room, glyphs.ellipsis), palette.good
+            yield "  " + cut(f"{glyphs.words} {doing(card)}", room, glyphs.ellipsis), palette.good
 
 
 class TabLine(Line):

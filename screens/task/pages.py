@@ -6,7 +6,8 @@ from typing import Any
 
 from ccp_tui import clock
 from ccp_tui.rows import Card
-from ccp_tui.screens.board.words import LABELS, next_step, short_age
+from ccp_tui.screens.board.words import LABELS, doing, next_step, short_age
+from ccp_tui.screens.chat.blocks import money
 from ccp_tui.screens.task.page import Page
 from ccp_tui.screens.widgets.base import Json
 from ccp_tui.text import clean, one_line
@@ -48,9 +49,7 @@ def overview(page: Page, card: Card, detail: Json, *, with_facts: bool) -> None:
         page.item(glyphs.words, step, palette.accent, palette.accent)
     if card.activity and card.state in ("in_progress", "testing"):
         page.heading("Now")
-        page.item(
-            glyphs.tool if card.activity.kind == "tool" else glyphs.words, card.activity.text, palette.good
-        )
+        page.item(glyphs.tool if card.activity.kind == "tool" else glyphs.words, doing(card), palette.good)
     if with_facts:
         moves(page, detail)
     description = str(detail.get("description") or "").strip()
@@ -348,4 +347,4 @@ def human_size(size: object) -> str:
 def spent(attempt: Json) -> str:
     """Tokens and dollars; empty when nothing was spent."""
     tokens, cost = attempt.get("tokens") or 0, attempt.get("cost_usd") or 0.0
-    return f"{tokens:,} tokens" + (f", ${cost:.2f}" if cost else "") if tokens else ""
+    return f"{tokens:,} tokens" + (f", {money(cost)}" if cost else "") if tokens else ""

@@ -82,18 +82,6 @@ class TaskScreen(TaskCommands):
             "task.feed", "f", "feed", "Task", lambda: self.ccp.open("feed", task=self.ref), hint=False
         )
 
-    def can_approve(self) -> bool | str:
-        card = self.current()
-        if card is None:
-            return False
-        if card.state == "review":
-            return True
-        if card.state in ("inbox", "planning"):
-            if card.spec_version is None:
-                return "There is no spec to approve yet: e writes one."
-            return not card.spec_approved or "Its spec is approved: a assigns an agent."
-        return "There is nothing to approve here now."
-
     # -- Textual's side
 
     def body(self) -> ComposeResult:

@@ -14,7 +14,7 @@ offered), or one line of words: the action is not offered either, and whoever pr
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from textual.binding import Binding
@@ -122,8 +122,18 @@ class Actions:
         return action_id in self._by_id
 
     def offered(self) -> list[Action]:
-        """Those that apply now."""
-        return [action for action in self if action.applies]
+        """Those that apply now, each with the keys that no action before it takes."""
+        found: list[Action] = []
+        taken: set[str] = set()
+        for action in self:
+            answer = action.when()
+            if answer is False:
+                continue
+            if answer is True:
+                free = [key for key in action.key_names if key not in taken]
+                found.append(replace(action, keys=" ".join(free)))
+            taken.update(action.key_names)
+        return found
 
     def groups(self) -> dict[str, list[Action]]:
         """Those that apply now, by heading, in order: what the help lists."""
@@ -134,7 +144,7 @@ class Actions:
 
     def hints(self) -> list[Action]:
         """What the hint bar shows, most wanted first (the order of the list)."""
-        return [action for action in self if action.keys and action.hinted and action.applies]
+        return [action for action in self.offered() if action.keys and action.hinted]
 
     def bindings(self) -> Iterator[Binding]:
         """Textual bindings that run the actions through the screen's ``action_run_action``."""

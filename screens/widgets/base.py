@@ -1,5 +1,7 @@
 """The base of every screen: a title line with the connection's truth, the body, a notice line, the hint bar.
 
+While the connection is broken, what mends it stands above the notice line.
+
 A screen overrides :meth:`actions`, :meth:`body` and, where it shows live state, :meth:`mirror_changed`::
 
     class FeedScreen(CcpScreen):
@@ -25,7 +27,8 @@ from textual.screen import Screen
 from ccp_tui.failures import ServiceFailure, ServiceUnavailable
 from ccp_tui.mirror import Change, Mirror
 from ccp_tui.screens.widgets.actions import Action, Actions
-from ccp_tui.screens.widgets.lines import HintBar, NoticeLine, Piece, TitleLine, connection_fix
+from ccp_tui.screens.widgets.connection import TitleLine, TroubleLines, connection_trouble
+from ccp_tui.screens.widgets.lines import HintBar, NoticeLine, Piece
 from ccp_tui.screens.widgets.thrift import thrifty
 from ccp_tui.text import one_line
 
@@ -54,6 +57,7 @@ class CcpScreen(Screen[Any]):
         self.action_list = Actions([*self.actions(), *self._shared_actions()])
         self._bindings = BindingsMap.merge([BindingsMap(self.action_list.bindings()), self._bindings])
         self.title_line = TitleLine()
+        self.trouble_lines = TroubleLines()
         self.notice_line = NoticeLine()
         self.hint_bar = HintBar()
         self._unsubscribe: Callable[[], None] | None = None
@@ -95,7 +99,10 @@ class CcpScreen(Screen[Any]):
         return self.ccp.mirror
 
     def say(self, text: str, kind: str = "info") -> None:
-        """One line for the person, until the next action: kind refusal, warn, good or info."""
+        """One line for the person, until the next action: kind refusal, warn, good or info.
+
+        An outage is a refusal that lasts no longer than the connection that it tells of.
+        """
         self.notice_line.say(one_line(text), kind)
 
     def refresh_hints(self) -> None:
@@ -113,12 +120,19 @@ class CcpScreen(Screen[Any]):
         try:
             return await self.live.call(method, params or {}, timeout=deadline_s)
         except ServiceFailure as failure:
-            self.say(failure_words(failure), "refusal")
+            if failure.code == "UNAVAILABLE":
+                self._say_outage(failure.message, str(failure.details.get("fix") or ""))
+            else:
+                self.say(failure_words(failure), "refusal")
         except ServiceUnavailable as away:
-            self.say(f"{away.message} {away.fix}".strip(), "refusal")
+            self._say_outage(away.message, away.fix)
         except TimeoutError:
             self.say("The control service does not answer; see its log, logs/serve.log.", "refusal")
         return None
+
+    def _say_outage(self, what: str, fix: str) -> None:
+        """Why a call could not be made; what mends it, unless that stands above already."""
+        self.say(what if self.trouble_lines.trouble.fix else f"{what} {fix}".strip(), "outage")
 
     def do(self, work: Coroutine[Any, Any, Any]) -> None:
         """Runs a coroutine beside the keys. A mistake in it is logged and shown; it never takes the screen down."""
@@ -137,6 +151,7 @@ class CcpScreen(Screen[Any]):
     def compose(self) -> ComposeResult:
         yield self.title_line
         yield from self.body()
+        yield self.trouble_lines
         yield self.notice_line
         yield self.hint_bar
 
@@ -162,6 +177,8 @@ class CcpScreen(Screen[Any]):
     def _on_mirror(self, change: Change) -> None:
         if not self.is_attached:
             return
+        if change.full or change.health or change.link:
+            self.notice_line.end_outage()
         if change.full or change.health or change.link or change.attention:
             self._show_connection()
         self.mirror_changed(change)
@@ -169,7 +186,7 @@ class CcpScreen(Screen[Any]):
     def _show_connection(self) -> None:
         health, link = self.mirror.health, self.mirror.link
         self.title_line.show_connection(health, link, len(self.mirror.attention))
-        self.notice_line.show_fix(connection_fix(health, link))
+        self.trouble_lines.show(connection_trouble(health, link))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A key whose action does not apply, and has no words for it, is free for the next that wants it."""
@@ -201,9 +218,8 @@ class CcpScreen(Screen[Any]):
         def opens(name: str) -> Callable[[], None]:
             return lambda: self.ccp.open(name)
 
-        own = {key for action in self.actions() for key in action.key_names}
-        own_ids = {action.id for action in self.actions()}
-        for action in (
+        own = {action.id for action in self.actions()}
+        shared = (
             Action("app.help", "?", "help", "Everywhere", opens("help")),
             Action("app.palette", ": ctrl+p", "palette", "Everywhere", opens("palette")),
             Action("app.queue", "!", "needs you", "Everywhere", opens("queue"), hint=False),
@@ -214,19 +230,8 @@ class CcpScreen(Screen[Any]):
             Action(
                 "app.close", "escape q", "back", "Everywhere", self.close_screen, when=lambda: self.CLOSES
             ),
-        ):
-            keys = " ".join(key for key in action.key_names if key not in own)
-            if action.id not in own_ids and (keys or not action.keys):
-                yield Action(
-                    action.id,
-                    keys,
-                    action.label,
-                    action.group,
-                    action.run,
-                    action.when,
-                    action.hint,
-                    action.priority,
-                )
+        )
+        return (action for action in shared if action.id not in own)
 
     def close_screen(self) -> None:
         """Leaves this screen for the one under it."""

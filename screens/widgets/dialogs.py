@@ -90,15 +90,15 @@ class Words(Line):
 
 
 class Dialog(ModalScreen[Any]):
-    """The frame that all questions share: a titled box in the middle; escape leaves."""
+    """The frame that all questions share: a titled box in the middle; escape leaves.
+
+    How its fields look is in ``app.tcss``: a default of ours would lose to the fields' own.
+    """
 
     DEFAULT_CSS = """
     Dialog { align: center middle; background: $background 55%; }
     Dialog > .box { width: 66; max-width: 94%; height: auto; max-height: 90%; padding: 1 2; background: $background;
         border: round $primary; border-title-color: $foreground; border-title-style: bold; }
-    Dialog Input, Dialog TextArea, Dialog Input:focus, Dialog TextArea:focus {
-        border: none; border-left: outer $primary; background: $surface; padding: 0 1; }
-    Dialog Input { height: 1; }
     Dialog .hint { margin-top: 1; }
     """
     BINDINGS = [Binding("escape", "leave", "cancel", show=False)]  # noqa: RUF012

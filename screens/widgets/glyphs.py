@@ -18,7 +18,8 @@ class Glyphs:
     """``ascii`` tells that only ASCII may be drawn: then emoji are left out too."""
 
     ascii: bool = False
-    bar: str = "▌"
+    bar: str = "▌"  # the cursor's; nothing else wears it
+    edge: str = "▎"  # a card's that runs or is held
     rule: str = "─"
     split: str = "│"
     dot: str = "●"
@@ -51,8 +52,9 @@ class Glyphs:
 
 UNICODE = Glyphs()
 ASCII = Glyphs(
-    ascii=True, bar="|", rule="-", split="|", dot="*", ring="o", cross="x", tick="+", held="!", up="^", down="v",
-    more_left="<", more_right=">", ellipsis="~", tool="$", words=">", clock="@", between="-", urgent="^^", unread="@",
+    ascii=True, bar=">", edge=":", rule="-", split="|", dot="*", ring="o", cross="x", tick="+", held="!", up="^",
+    down="v", more_left="<", more_right=">", ellipsis="~", tool="$", words=">", clock="@", between="-", urgent="^^",
+    unread="@",
 )  # fmt: skip
 
 

@@ -12,7 +12,6 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from ccp_tui.rows import GatewayInfo, Health, Link, LinkState
 from ccp_tui.screens.widgets.actions import Action
 
 if TYPE_CHECKING:
@@ -167,125 +166,45 @@ class HintBar(Line):
             yield label, label_style
 
 
-class TitleLine(Line):
-    """The top line: the screen's title on the left; on the right the truth about service and gateway, always."""
-
-    def __init__(self) -> None:
-        super().__init__(id="title")
-        self._title: Sequence[Piece] = ()
-        self._health = Health()
-        self._link = Link()
-        self._waiting = 0
-
-    def show_title(self, pieces: Sequence[Piece]) -> None:
-        """The left part."""
-        self._title = pieces
-        self.redraw()
-
-    def show_connection(self, health: Health, link: Link, waiting: int) -> None:
-        """The right part: the link to the service, the gateway behind it, and how many things need the person."""
-        self._health, self._link, self._waiting = health, link, waiting
-        self.redraw()
-
-    def filler(self) -> Style:
-        return self.palette.bar
-
-    def pieces(self, width: int) -> Iterable[Piece]:
-        palette, glyphs = self.palette, self.glyphs
-        words, mood = connection_words(self._health, self._link)
-        mark = glyphs.dot if mood == "good" else glyphs.ring if mood == "warn" else glyphs.cross
-        style = palette.on_bar({"good": palette.good, "warn": palette.warn, "bad": palette.bad}[mood])
-        right: list[Piece] = []
-        if self._waiting:
-            right.append(
-                (
-                    f" ! {self._waiting} need{'s' if self._waiting == 1 else ''} you ",
-                    palette.on_bar(palette.warn),
-                )
-            )
-        if self._health.service.demo:
-            right.append((" demo ", palette.on_bar(palette.accent)))
-        right.append((f" {mark} {words} ", style))
-        room = max(0, width - sum(cell_len(text) for text, _ in right))
-        title = fit(self._title, room, palette.bar)
-        yield from ((text, style or palette.bar) for text, style, _ in title)
-        yield from right
-
-
-def connection_words(health: Health, link: Link) -> tuple[str, str]:
-    """The truth in a few words, and its mood: good, warn or bad."""
-    if link.state is LinkState.LOST:
-        return "service away, reconnecting", "bad"
-    if link.state is LinkState.CONNECTING:
-        return "connecting to the service", "warn"
-    gateway = health.gateway
-    match gateway.state:
-        case "connected":
-            return "gateway connected", "good"
-        case "connecting" | "starting":
-            return f"gateway {gateway.state}", "warn"
-        case "refused" | "unreachable" | "stopped":
-            return f"gateway {gateway.state}", "bad"
-    return f"gateway {gateway.state or 'unknown'}", "warn"
-
-
-def connection_fix(health: Health, link: Link) -> str:
-    """What is wrong and what to do about it, in one line; empty while all is well."""
-    if link.state is LinkState.LOST:
-        return _sentence(link.detail or "The control service is away.", link.fix)
-    if link.state is LinkState.CONNECTED and health.gateway.state in ("refused", "unreachable", "stopped"):
-        return _gateway_fix(health.gateway)
-    return ""
-
-
-def _gateway_fix(gateway: GatewayInfo) -> str:
-    return _sentence(gateway.detail or f"The gateway is {gateway.state}.", gateway.fix)
-
-
-def _sentence(what: str, fix: str) -> str:
-    return f"{what.rstrip('.')}. {'Fix: ' + fix if fix else ''}".strip()
-
-
 class NoticeLine(Line):
-    """One line for words to the person. The first that is set of: a notice, the connection's fix, the resting text.
+    """One line for words to the person: a notice, else the resting text.
 
-    A notice (a refusal, a success) stays until the next action. The fix stays while the connection is broken. The
-    resting text belongs to the screen: what the cursor is on, say.
+    A notice (a refusal, a success) stays until the next action. The resting text belongs to the screen: what the
+    cursor is on, say.
     """
 
-    MARKS = {"refusal": "bad", "warn": "warn", "good": "good", "info": "accent"}  # noqa: RUF012
+    MARKS = {"refusal": "bad", "outage": "bad", "warn": "warn", "good": "good", "info": "accent"}  # noqa: RUF012
 
     def __init__(self) -> None:
         super().__init__(id="notice")
         self.notice = ""
         self.kind = "info"
-        self.fix = ""
         self._rest: Sequence[Piece] = ()
 
     def say(self, text: str, kind: str = "refusal") -> None:
-        """Shows a notice (refusal, warn, good or info); empty text takes it away."""
+        """Shows a notice (refusal, outage, warn, good or info); empty text takes it away."""
         self.notice, self.kind = text, kind
         self.redraw()
 
-    def show_fix(self, text: str) -> None:
-        self.fix = text
-        self.redraw()
+    def end_outage(self) -> None:
+        """The connection is not what it was: what was said of it may not be so any more."""
+        if self.kind == "outage":
+            self.say("", "info")
 
     def rest(self, pieces: Sequence[Piece]) -> None:
         """What to show while there is nothing to say."""
         self._rest = pieces
-        if not self.notice and not self.fix:
+        if not self.notice:
             self.redraw()
 
     def pieces(self, width: int) -> Iterable[Piece]:
         palette, glyphs = self.palette, self.glyphs
         if self.notice:
             style: Style = getattr(palette, self.MARKS.get(self.kind, "accent"))
-            mark = {"refusal": glyphs.cross, "good": glyphs.tick}.get(self.kind, glyphs.words)
+            mark = {"refusal": glyphs.cross, "outage": glyphs.cross, "good": glyphs.tick}.get(
+                self.kind, glyphs.words
+            )
             yield f" {mark} ", style
             yield cut(self.notice, width - 3, glyphs.ellipsis), palette.text if self.kind == "info" else style
-        elif self.fix:
-            yield f" {glyphs.cross} ", palette.bad
-            yield cut(self.fix, width - 3, glyphs.ellipsis), palette.warn
         else:
             yield from self._rest

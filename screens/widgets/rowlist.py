@@ -159,7 +159,6 @@ class RowList(LineView):
                 self.refresh(Region(0, y, self.size.width, 1))
 
     def on_resize(self) -> None:
-        super().on_resize()
         self._see_cursor()
 
     def on_click(self, event: events.Click) -> None:

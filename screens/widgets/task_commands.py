@@ -13,6 +13,13 @@ from ccp_tui.screens.widgets.editing import edit_text, saver
 PRIORITIES = ("urgent", "high", "normal", "low")
 RUNNING = ("in_progress", "testing", "review")
 OVER = ("done", "cancelled")
+# Where held work can be set going again.
+HELD = ("assigned", "in_progress", "testing")
+# What takes a task to Inbox, where its spec can be changed.
+TO_INBOX = {
+    "assigned": "u takes it back", "in_progress": "s, then u take it back", "testing": "s, then u take it back",
+    "review": "s, then u take it back", "done": "R, then u take it back", "cancelled": "u restores it",
+}  # fmt: skip
 
 
 class TaskCommands(CcpScreen):
@@ -25,13 +32,11 @@ class TaskCommands(CcpScreen):
     def task_actions(self) -> Iterator[Action]:
         """The commands, most wanted first."""
         state = self.in_state
-        yield Action("task.assign", "a", "assign", "Task", self.assign, when=self.not_over("assigned"),
-                     hint=state("inbox", "planning", "assigned"))  # fmt: skip
+        yield Action("task.retry", "r", "retry", "Task", self.retry, when=self.can_retry)
+        yield Action("task.assign", "a", "assign", "Task", self.assign, when=self.can_assign)
         yield Action("task.dispatch", "d", "dispatch", "Task", self.dispatch,
                      when=state("assigned", words="Only an assigned task can be dispatched: a assigns."))  # fmt: skip
-        yield Action("task.retry", "r", "retry", "Task", self.retry, when=self.can_retry)
-        yield Action("task.edit_spec", "e", "edit spec", "Task", self.edit_spec, when=self.not_over("specified"),
-                     hint=state("inbox", "planning", "assigned"))  # fmt: skip
+        yield Action("task.edit_spec", "e", "edit spec", "Task", self.edit_spec, when=self.can_edit_spec)
         yield Action(
             "task.stop", "s", "stop", "Task", self.stop, when=state(*RUNNING, words="Nothing runs here.")
         )
@@ -47,7 +52,13 @@ class TaskCommands(CcpScreen):
             "task.priority", "p", "priority", "Task", self.choose_priority, when=self.on_task, hint=False
         )
         yield Action(
-            "task.cancel", "X", "cancel", "Task", self.cancel, when=self.not_over("cancelled"), hint=False
+            "task.cancel",
+            "X",
+            "cancel",
+            "Task",
+            self.cancel,
+            when=self.can_cancel,
+            hint=self.goes_on_from_here,
         )
 
     # -- when they apply
@@ -70,18 +81,44 @@ class TaskCommands(CcpScreen):
 
         return holds
 
-    def not_over(self, what: str) -> When:
-        """Applies while the task is neither done nor cancelled."""
-
-        def holds() -> bool | str:
-            card = self.current()
-            return card is not None and (card.state not in OVER or f"It is {card.state}; it can't be {what}.")
-
-        return holds
-
-    def can_retry(self) -> bool:
+    def goes_on_from_here(self) -> bool:
+        """Whether the task is held where a person can set it going again: retry it, assign another agent, cancel it."""
         card = self.current()
-        return card is not None and card.hold is not None and card.state in ("assigned", *RUNNING)
+        return card is not None and card.hold is not None and card.state in HELD
+
+    def can_retry(self) -> bool | str:
+        return self.goes_on_from_here() or (self.on_task() and "Only held work can be tried again.")
+
+    def can_assign(self) -> bool | str:
+        card = self.current()
+        if card is None or card.state in ("inbox", "assigned") or self.goes_on_from_here():
+            return card is not None
+        if card.state == "planning":
+            return "Its spec comes first: A approves it, then a assigns."
+        return f"It is {words_of(card.state)}: only a task in Inbox or Assigned, or held work, is assigned."
+
+    def can_edit_spec(self) -> bool | str:
+        card = self.current()
+        if card is None or card.state in ("inbox", "planning"):
+            return card is not None
+        return f"The spec is fixed in {words_of(card.state).title()}: {TO_INBOX[card.state]} to Inbox."
+
+    def can_approve(self) -> bool | str:
+        """Approving is for a round in review, and for a spec that is not approved yet."""
+        card = self.current()
+        if card is None:
+            return False
+        if card.state == "review":
+            return True
+        if card.state in ("inbox", "planning"):
+            if card.spec_version is None:
+                return "There is no spec to approve yet: e writes one."
+            return not card.spec_approved or "Its spec is approved: a assigns an agent."
+        return "There is nothing to approve here now."
+
+    def can_cancel(self) -> bool | str:
+        card = self.current()
+        return card is not None and (card.state not in OVER or f"It is {card.state}; it can't be cancelled.")
 
     # -- what they do
 
@@ -117,7 +154,8 @@ class TaskCommands(CcpScreen):
         agent = await pick(self.ccp, f"Assign {card.ref} to", choices, current=card.agent, empty=empty)
         if agent is not None:
             name = self.mirror.agents[agent].name
-            await self.change("task.assign", f"{card.ref} is {name}'s now.", ref=card.ref, agent=agent)
+            done = f"{card.ref} is {name}'s now, ready to dispatch."
+            await self.change("task.assign", done, ref=card.ref, agent=agent)
 
     async def dispatch(self) -> None:
         if card := self.current():
@@ -138,19 +176,19 @@ class TaskCommands(CcpScreen):
     async def stop(self) -> bool:
         """Stops the attempt after a yes; True when it was stopped."""
         card = self.current()
-        detail = "Its run is aborted and this attempt ends; the task goes back to Assigned."
-        if card is None or not await confirm(
-            self.ccp, f"Stop {card.ref} {card.title}?", detail=detail, yes="stop it"
-        ):
+        if card is None:
+            return False
+        detail = f"{aborted(card)}The attempt ends; the task goes back to Assigned."
+        if not await confirm(self.ccp, f"Stop {card.ref} {card.title}?", detail=detail, yes="stop it"):
             return False
         return await self.change("task.stop", f"{card.ref} was stopped.", ref=card.ref) is not None
 
     async def cancel(self) -> None:
         card = self.current()
-        detail = "A run is aborted. x on the board shows cancelled tasks, u restores one."
-        if card and await confirm(
-            self.ccp, f"Cancel {card.ref} {card.title}?", detail=detail, yes="cancel it"
-        ):
+        if card is None:
+            return
+        detail = f"{aborted(card)}x on the board shows cancelled tasks, u restores one."
+        if await confirm(self.ccp, f"Cancel {card.ref} {card.title}?", detail=detail, yes="cancel it"):
             await self.change(
                 "task.cancel", f"{card.ref} is cancelled; x shows it, u restores it.", ref=card.ref
             )
@@ -220,6 +258,15 @@ def dispatched(card: Card) -> str:
     if card.queued:
         return f"{card.ref} is queued: {card.waiting or 'it starts as soon as it can'}."
     return f"{card.ref} is dispatched to {card.agent_name or card.agent}."
+
+
+def aborted(card: Card) -> str:
+    """What happens to the run of a task that is taken from its agent; nothing where none is live."""
+    return "Its run is aborted. " if card.state == "in_progress" else ""
+
+
+def words_of(state: str) -> str:
+    return state.replace("_", " ")
 
 
 def agent_detail(role: str, live: str, working_on: str | None) -> str:

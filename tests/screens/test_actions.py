@@ -35,6 +35,16 @@ def test_a_shared_key_goes_to_what_applies_or_has_words_for_why_not() -> None:
     assert actions["words"].refusal == "Not now."
 
 
+def test_a_key_is_shown_at_the_action_that_gets_it() -> None:
+    shown = {
+        each.id: each.keys
+        for each in Actions(
+            [action("first", "a"), action("words", "b", "Not now."), action("last", "a b c")]
+        ).offered()
+    }
+    assert shown == {"first": "a", "last": "c"}
+
+
 @pytest.mark.parametrize("name", sorted(SCREENS))
 def test_every_screen_the_app_knows_exists(name: str) -> None:
     module, _, kind = SCREENS[name].partition(":")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from ccp_tui.rows import Link, LinkState
 from tests.screens.conftest import LARGE, SMALL, StageMaker
-from tests.screens.fakes import card, health, refused, snapshot
+from tests.screens.fakes import NOW, card, refused, snapshot
 from tests.screens.picture import check_picture
 
 SIZES = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "160x45"])
@@ -192,22 +193,79 @@ async def test_empty_boards_say_what_to_press(stage: StageMaker) -> None:
         assert "n writes the first task,  m makes a mission" in s.text
 
 
-async def test_the_connection_line_tells_the_truth_with_the_fix(stage: StageMaker) -> None:
-    async with stage(SMALL, None) as s:
-        lost = Link(LinkState.LOST, "The control service is not running.", "run `ccp serve`.")
-        s.live.mirror.set_link(lost)
-        await s.settle()
-        assert "service away" in s.lines()[0]
-        assert "run `ccp serve`." in s.lines()[-2]
+async def test_work_in_review_keeps_its_spec_and_says_how_to_change_it(stage: StageMaker) -> None:
+    async with stage(LARGE) as s:
+        await s.press("2")
+        assert "e edit spec" in s.lines()[-1]
+        for column, words in (
+            ("3", "The spec is fixed in Assigned: u takes it back to Inbox."),
+            ("6", "The spec is fixed in Review: s, then u take it back to Inbox."),
+            ("7", "The spec is fixed in Done: R, then u take it back to Inbox."),
+        ):
+            await s.press(column, "e")
+            assert words in s.lines()[-2]
+            assert "e edit spec" not in s.lines()[-1]
+        assert s.live.asked("task.spec") == []
+
+
+async def test_held_work_goes_on_by_one_key_each(stage: StageMaker) -> None:
+    async with stage(LARGE) as s:
+        await s.press("4", "j")
+        assert all(f" {hint} " in s.lines()[-1] for hint in ("r retry", "a assign", "X cancel"))
+        await s.press("r")
+        await s.press("a", *"fox", "enter")
+        await s.press("X", "y")
+        assert s.live.asked("task.retry") == [{"ref": "WEB-8"}]
+        assert s.live.asked("task.assign") == [{"ref": "WEB-8", "agent": "fox"}]
+        assert s.live.asked("task.cancel") == [{"ref": "WEB-8"}]
+        await s.press("k", "r")
+        assert "Only held work can be tried again." in s.lines()[-2]
+        await s.press("a")
+        assert "It is in progress: only a task in Inbox or Assigned, or held work" in s.lines()[-2]
+
+
+async def test_cancelling_speaks_of_a_run_only_where_one_is_live(stage: StageMaker) -> None:
     async with stage() as s:
-        away = health(state="refused", detail="The gateway refused the token.", fix="set CCP_GATEWAY_TOKEN.")
-        s.live.emit("health", health=away)
-        await s.settle()
-        assert "gateway refused" in s.lines()[0]
-        assert "Fix: set CCP_GATEWAY_TOKEN." in s.lines()[-2]
-        s.live.emit("health", health=health())
-        await s.settle()
-        assert "Fix: " not in s.text
+        await s.press("X")
+        assert "Cancel WEB-2" in s.text
+        assert "aborted" not in s.text
+        await s.press("n", "4", "X")
+        assert "Its run is aborted." in s.text
+
+
+async def test_running_and_held_cards_do_not_look_like_the_cursor(
+    stage: StageMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage(LARGE) as s:
+        await s.press("4")
+        assert sum(line.count("▌") for line in s.lines()) == 1
+        assert "▎WEB-8" in s.text
+    monkeypatch.setenv("CCP_ASCII", "1")
+    async with stage(LARGE) as s:
+        await s.press("4", "j")
+        assert "|>WEB-8" in s.text
+        assert "|:WEB-7" in s.text
+        assert "||" not in s.text
+
+
+async def test_the_chosen_mission_is_there_again_at_the_next_start(stage: StageMaker) -> None:
+    async with stage() as s:
+        assert "All missions" in s.lines()[0]
+        await s.press("m", *"oper", "enter")
+        s.app.keep_theme("paper")
+    async with stage() as s:
+        assert "Operations" in s.lines()[0]
+        assert s.app.theme == "paper"
+        await s.press("m", "up", "up", "enter")
+        assert "All missions" in s.lines()[0]
+    async with stage() as s:
+        assert "All missions" in s.lines()[0]
+
+
+async def test_a_kept_mission_that_is_gone_is_forgotten(stage: StageMaker, tmp_path: Path) -> None:
+    (tmp_path / "screen.json").write_text('{"mission": "gone", "theme": 7}')
+    async with stage() as s:
+        assert "All missions" in s.lines()[0]
 
 
 async def test_a_failing_service_never_takes_the_board_down(stage: StageMaker) -> None:
@@ -274,3 +332,22 @@ async def test_a_resized_terminal_shows_as_many_columns_as_fit(stage: StageMaker
         assert "2 Inbox 4" in s.text
         assert "WEB-2" in s.text
         assert len(s.lines()) == 20
+
+
+@pytest.mark.parametrize("key", ["A", "R"])
+async def test_the_keys_of_a_verdict_open_the_review(stage: StageMaker, key: str) -> None:
+    async with stage(LARGE) as s:
+        await s.press("6")
+        assert "A approve  R reject" in s.lines()[-1]
+        await s.press(key)
+        assert "R rejects it with your words" in s.text
+        assert s.live.asked("task.approve") == s.live.asked("task.reject") == []
+
+
+async def test_a_report_is_shown_without_its_socket_and_token(stage: StageMaker) -> None:
+    async with stage(LARGE) as s:
+        command = "/usr/local/bin/ccp report --socket /run/agents.sock --attempt ccp_1 progress half"
+        s.live.emit("activity", ref="WEB-7", activity={"kind": "tool", "text": f"exec {command}", "at": NOW})
+        await s.press("4")
+        assert "exec ccp report progress half" in s.lines()[-2]
+        assert "--socket" not in s.text

@@ -7,9 +7,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ccp_tui.failures import ServiceFailure
 from ccp_tui.screens.chat import ChatScreen
 from ccp_tui.screens.chat.conversation import WINDOW
+from ccp_tui.screens.widgets import pace
 from tests.screens.conftest import LARGE, SMALL, Stage, StageMaker
 from tests.screens.fakes import snapshot
 from tests.screens.talk import CHAT, KEY, message, tool, type_words, until
@@ -93,6 +96,30 @@ async def test_an_answer_streams_and_is_replaced_by_its_message(stage: StageMake
         assert "word word word" in s.text
         assert "is answering" not in s.text
         assert screen.transcript.live_text == ""
+
+
+async def test_the_first_words_are_painted_at_once_and_more_at_the_pace(
+    stage: StageMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with chat(stage) as (s, screen):
+        monkeypatch.setattr(pace, "SHORTEST_S", 60.0)
+        s.live.emit("run.delta", session_key=KEY, run_id="r1", text="alpha")
+        s.live.emit("run.delta", session_key=KEY, run_id="r1", text="alpha beta")
+        await s.settle()
+        assert "alpha beta" in s.text
+        s.live.emit("run.delta", session_key=KEY, run_id="r1", text="alpha beta gamma")
+        await s.settle()
+        assert "gamma" not in s.text
+        assert screen.transcript.live_text == "alpha beta gamma"
+
+
+async def test_escape_steps_from_writing_to_reading_to_the_screen_before(stage: StageMaker) -> None:
+    async with chat(stage) as (s, screen):
+        await s.press("escape")
+        assert s.app.screen is screen
+        assert "esc back" in s.lines()[-1]
+        await s.press("escape")
+        await until(s, lambda: s.app.screen is not screen)
 
 
 async def test_a_stream_of_another_session_is_not_shown(stage: StageMaker) -> None:

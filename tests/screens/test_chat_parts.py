@@ -11,7 +11,8 @@ from ccp_tui.screens.chat.blocks import OUTPUT_LINES, block_lines, count, messag
 from ccp_tui.screens.chat.composer import complete_path, readable_file
 from ccp_tui.screens.chat.ink import Ink
 from ccp_tui.screens.chat.livetext import LiveText
-from ccp_tui.screens.chat.markdown import MARKDOWN_LIMIT, markdown_lines, plain_lines
+from ccp_tui.screens.chat.markdown import MARKDOWN_LIMIT, markdown_lines, plain_lines, plain_words
+from ccp_tui.screens.chat.sessions import Session
 from ccp_tui.screens.widgets.pace import BURST, CELLS_PER_SECOND, LINE_COST, SHORTEST_S, Pace
 from tests.screens.talk import MARKDOWN, message, tool
 
@@ -72,14 +73,45 @@ def test_replaced_text_is_wrapped_anew() -> None:
     assert [line.text for line in live.lines(20, Style.null())] == ["other", "words"]
 
 
+def test_what_comes_after_a_pause_is_painted_at_once() -> None:
+    now = 5.0
+    pace = Pace(lambda: now)
+    assert pace.wait() == 0
+    pace.spend(10, 1)
+    assert pace.wait() == pytest.approx(SHORTEST_S)
+    now += SHORTEST_S
+    assert pace.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("**WEB-14 is submitted.**", "WEB-14 is submitted."),
+        ("Here `x` is\n\n1. one\n2. **two is cut", "Here x is one two is cut"),
+        ("# Head\n- see [docs](http://x)\n```py\na_b\n```", "Head see docs a_b"),
+        ("snake_case * 2 <b>x</b>", "snake_case * 2 <b>x</b>"),
+    ],
+)
+def test_a_list_shows_plain_words(text: str, words: str) -> None:
+    row = {"session_key": "k", "last_text": text}
+    assert Session.from_json(row).last_text == plain_words(text) == words
+
+
+def test_the_reason_a_message_was_not_delivered_stands_out() -> None:
+    note = message(30, "system", "not delivered: the file is too large", status="error")
+    lines = block_lines(note, name="Fox", width=60, ink=Ink(), head=False)
+    assert [line.text.strip() for line in lines] == ["✗ not delivered: the file is too large"]
+    assert lines[0]._segments[-1].style == Ink().bad
+
+
 def test_the_pace_keeps_the_budget_and_recovers() -> None:
     now = 0.0
     pace = Pace(lambda: now)
-    assert pace.wait() == SHORTEST_S
+    assert pace.wait() == 0
     pace.spend(int(BURST) + 4500, 0)
     assert pace.wait() == pytest.approx(4500 / CELLS_PER_SECOND)
     now = 10.0
-    assert pace.wait() == SHORTEST_S
+    assert pace.wait() == 0
     spent = 0.0
     while now < 110:
         now += pace.wait()

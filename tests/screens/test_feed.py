@@ -87,6 +87,8 @@ async def test_search_goes_to_the_nearest_and_on(stage: StageMaker) -> None:
         await s.press("escape")
         assert not screen.lines.words
         assert s.app.screen is screen
+        await s.press("escape")
+        assert s.app.screen is not screen
 
 
 async def test_a_search_without_a_hit_says_so(stage: StageMaker) -> None:

@@ -10,7 +10,7 @@ from ccp_tui.failures import ServiceFailure
 from ccp_tui.rows import Attention
 from ccp_tui.screens.queue import QueueScreen
 from ccp_tui.screens.queue.approval import Approval, questions_of
-from tests.screens.conftest import SMALL, Stage, StageMaker
+from tests.screens.conftest import LARGE, SMALL, Stage, StageMaker
 from tests.screens.fakes import snapshot
 from tests.screens.talk import APPROVAL, QUESTION, busy_board
 
@@ -105,13 +105,31 @@ async def test_leaving_a_question_sends_nothing(stage: StageMaker) -> None:
         assert "Not answered" in s.text
 
 
-async def test_stopped_work_is_tried_again_and_only_that(stage: StageMaker) -> None:
-    async with stage() as s:
+@pytest.mark.parametrize("kind", ["question", "error", "stalled", "gateway", "budget", "dependency"])
+async def test_held_work_of_every_kind_goes_on_from_here(stage: StageMaker, kind: str) -> None:
+    board = snapshot()
+    row = next(each for each in board["tasks"] if each["ref"] == "WEB-8")
+    row["hold"] = row["hold"] | {"kind": kind}
+    board["attention"] = [item | {"kind": kind} for item in board["attention"] if item["ref"] == "WEB-8"]
+    async with stage(LARGE, board) as s:
         await open_queue(s)
+        assert "r retry · a assign · X cancel" in s.text
         await s.press("r")
-        assert "Only stopped work can be tried again." in s.text
-        await s.press("j", "r")
+        await s.press("a", *"fox", "enter")
+        await s.press("X", "y")
         assert s.live.asked("task.retry") == [{"ref": "WEB-8"}]
+        assert s.live.asked("task.assign") == [{"ref": "WEB-8", "agent": "fox"}]
+        assert s.live.asked("task.cancel") == [{"ref": "WEB-8"}]
+
+
+async def test_what_never_began_and_what_waits_for_a_review_is_not_tried_again(stage: StageMaker) -> None:
+    async with stage(LARGE) as s:
+        await open_queue(s)
+        for key in ("r", "G", "r"):
+            await s.press(key)
+            assert "r retry" not in s.text
+        assert "Only held work can be tried again." in s.text
+        assert s.live.asked("task.retry") == []
 
 
 async def test_enter_goes_to_the_task(stage: StageMaker) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from ccp_tui.failures import ServiceFailure
 from tests.screens.conftest import LARGE, SMALL, Stage, StageMaker
-from tests.screens.fakes import NOW, SPEC, card, detail, in_review, refused, worked_round
+from tests.screens.fakes import NOW, SPEC, card, detail, in_review, refused, snapshot, worked_round
 from tests.screens.picture import check_picture
 
 SIZES = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "160x45"])
@@ -212,3 +212,27 @@ async def test_a_task_that_is_gone_says_so(stage: StageMaker) -> None:
         assert "There is no task WEB-404 here" in s.text
         await s.press("escape")
         assert s.app.screen.TITLE == "Board"
+
+
+async def test_held_work_goes_on_by_the_keys_that_its_moves_name(stage: StageMaker) -> None:
+    row = next(each for each in snapshot()["tasks"] if each["ref"] == "WEB-8")
+    moves = [
+        {"trigger": trigger, "target": target, "label": label, "gate": None, "reason": None}
+        for trigger, target, label in (
+            ("retry", "in_progress", "retry"), ("assign", "assigned", "assign another agent"),
+            ("cancel", "cancelled", "cancel"),
+        )
+    ]  # fmt: skip
+    async with stage(LARGE) as s:
+        s.live.answers["task.show"] = {"task": detail(row, moves=moves)}
+        s.app.open("task", ref="WEB-8")
+        await s.settle()
+        assert all(f"{words} →" in s.text for words in ("r retry", "a assign another agent", "X cancel"))
+        assert all(f" {hint} " in s.lines()[-1] for hint in ("r retry", "a assign", "X cancel"))
+        await s.press("r")
+        await s.press("a", *"fox", "enter")
+        await s.press("X", "y")
+        asked = [name for name, _ in s.live.calls if name in ("task.retry", "task.assign", "task.cancel")]
+        assert asked == ["task.retry", "task.assign", "task.cancel"]
+        await s.press("e")
+        assert "The spec is fixed in In Progress: s, then u take it back to Inbox." in s.lines()[-2]

@@ -93,3 +93,15 @@ async def test_two_agents_work_at_once_and_one_agent_on_one_task(board: Board) -
     agents = {one["id"]: one for one in (await board.call("agent.list"))["agents"]}
     assert [agents[one]["working_on"] for one in (board.agent, bob)] == [first, second]
     assert agents[bob]["live"] == "working"
+
+
+async def test_what_an_attempt_spent_is_what_its_answers_say(board: Board) -> None:
+    ref = await board.in_review()
+    key = (await board.card(ref))["session_key"]
+
+    async def equal() -> bool:
+        totals = await board.call("chat.totals", session_key=key)
+        (attempt,) = (await board.show(ref))["attempts"]
+        return bool(totals["tokens"]) and (attempt["tokens"], attempt["cost_usd"]) == tuple(totals.values())
+
+    await until(equal)

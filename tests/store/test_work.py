@@ -131,9 +131,10 @@ def test_runs_are_noted_once_and_end_once(shelf: Shelf) -> None:
 
 
 def test_what_was_spent_is_told_when_it_changes(shelf: Shelf) -> None:
-    attempt = _attempt(shelf, shelf.task())
-    assert len(shelf.told(lambda store: store.attempts.spent(attempt, 10, 0.5)).tasks) == 1
-    assert shelf.told(lambda store: store.attempts.spent(attempt, 10, 0.5)).tasks == []
+    key = shelf.store.attempts.get(_attempt(shelf, shelf.task()))["session_key"]
+    assert len(shelf.told(lambda store: store.attempts.spent(key, 10, 0.5)).tasks) == 1
+    assert shelf.told(lambda store: store.attempts.spent(key, 10, 0.5)).tasks == []
+    assert shelf.told(lambda store: store.attempts.spent("no attempt's session", 10, 0.5)).tasks == []
 
 
 def test_deliverables_checks_and_reviews_belong_to_their_round(shelf: Shelf) -> None:

@@ -1,0 +1,139 @@
+"""The truth about service and gateway: in the title line always, and while it is bad, in words that mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from rich.cells import cell_len
+from rich.style import Style
+from textual.strip import Strip
+
+from ccp_tui.rows import Health, Link, LinkState
+from ccp_tui.screens.widgets.dialogs import wrap
+from ccp_tui.screens.widgets.lines import Drawn, Line, Piece, cut, fit
+
+
+class TitleLine(Line):
+    """The top line: the screen's title on the left; on the right the truth about service and gateway, always."""
+
+    def __init__(self) -> None:
+        super().__init__(id="title")
+        self._title: Sequence[Piece] = ()
+        self._health = Health()
+        self._link = Link()
+        self._waiting = 0
+
+    def show_title(self, pieces: Sequence[Piece]) -> None:
+        """The left part."""
+        self._title = pieces
+        self.redraw()
+
+    def show_connection(self, health: Health, link: Link, waiting: int) -> None:
+        """The right part: the link to the service, the gateway behind it, and how many things need the person."""
+        self._health, self._link, self._waiting = health, link, waiting
+        self.redraw()
+
+    def filler(self) -> Style:
+        return self.palette.bar
+
+    def pieces(self, width: int) -> Iterable[Piece]:
+        palette, glyphs = self.palette, self.glyphs
+        words, mood = connection_words(self._health, self._link)
+        mark = glyphs.dot if mood == "good" else glyphs.ring if mood == "warn" else glyphs.cross
+        style = palette.on_bar({"good": palette.good, "warn": palette.warn, "bad": palette.bad}[mood])
+        right: list[Piece] = []
+        if self._waiting:
+            right.append(
+                (
+                    f" ! {self._waiting} need{'s' if self._waiting == 1 else ''} you ",
+                    palette.on_bar(palette.warn),
+                )
+            )
+        if self._health.service.demo:
+            right.append((" demo ", palette.on_bar(palette.accent)))
+        right.append((f" {mark} {words} ", style))
+        room = max(0, width - sum(cell_len(text) for text, _ in right))
+        title = fit(self._title, room, palette.bar)
+        yield from ((text, style or palette.bar) for text, style, _ in title)
+        yield from right
+
+
+class Trouble(NamedTuple):
+    """Why the connection is broken, and what a person can do about it; both empty while all is well."""
+
+    detail: str = ""
+    fix: str = ""
+
+
+class TroubleLines(Drawn):
+    """One or two lines while the connection is broken, none else: what to do first, the reason where there is room."""
+
+    DEFAULT_CSS = "TroubleLines { height: auto; display: none; }"
+    MOST = 2
+
+    def __init__(self) -> None:
+        super().__init__(id="trouble")
+        self.trouble = Trouble()
+
+    def show(self, trouble: Trouble) -> None:
+        """Shows what is wrong from now on; nothing when nothing is."""
+        if trouble != self.trouble:
+            self.trouble = trouble
+            self.display = bool(trouble.detail or trouble.fix)
+            self.refresh(layout=True)
+
+    def get_content_height(self, container: Any, viewport: Any, width: int) -> int:
+        return len(self._lines(width))
+
+    def render_line(self, y: int) -> Strip:
+        width, lines = self.size.width, self._lines(self.size.width)
+        return Strip(fit(lines[y] if y < len(lines) else [], width, self.palette.text), width)
+
+    def _lines(self, width: int) -> list[list[Piece]]:
+        palette, glyphs = self.palette, self.glyphs
+        room = max(1, width - 4)
+        detail, fix = self.trouble
+        shown = list(wrap(fix or detail, room))
+        if len(shown) > self.MOST:
+            shown[self.MOST - 1 :] = [cut(" ".join(shown[self.MOST - 1 :]), room, glyphs.ellipsis)]
+        lines: list[list[Piece]] = [[("   ", palette.warn), (each, palette.warn)] for each in shown]
+        lines[0][0] = (f" {glyphs.cross} ", palette.bad)
+        if fix and detail:
+            if cell_len(shown[-1]) + 2 + cell_len(detail) <= room:
+                lines[-1].append((f"  {detail}", palette.dim))
+            elif len(lines) < self.MOST:
+                lines.append([(f"   {cut(detail, room, glyphs.ellipsis)}", palette.dim)])
+        return lines
+
+
+def connection_words(health: Health, link: Link) -> tuple[str, str]:
+    """The truth in a few words, and its mood: good, warn or bad."""
+    if link.state is LinkState.LOST:
+        return "service away, reconnecting", "bad"
+    if link.state is LinkState.CONNECTING:
+        return "connecting to the service", "warn"
+    gateway = health.gateway
+    match gateway.state:
+        case "connected":
+            return "gateway connected", "good"
+        case "connecting" | "starting":
+            return f"gateway {gateway.state}", "warn"
+        case "refused" | "unreachable" | "stopped":
+            return f"gateway {gateway.state}", "bad"
+    return f"gateway {gateway.state or 'unknown'}", "warn"
+
+
+def connection_trouble(health: Health, link: Link) -> Trouble:
+    """What is wrong and what to do about it; nothing while all is well, or on its way."""
+    gateway = health.gateway
+    if link.state is LinkState.LOST:
+        return Trouble(link.detail or "The control service is away.", _begun(link.fix))
+    if link.state is LinkState.CONNECTED and gateway.state in ("refused", "unreachable", "stopped"):
+        return Trouble(gateway.detail or f"The gateway is {gateway.state}.", _begun(gateway.fix))
+    return Trouble()
+
+
+def _begun(sentence: str) -> str:
+    """A fix may be said after a colon elsewhere; here it begins a line."""
+    return sentence[:1].upper() + sentence[1:]
