@@ -96,8 +96,9 @@ async def test_two_agents_work_at_once_and_one_agent_on_one_task(board: Board) -
 
 
 async def test_what_an_attempt_spent_is_what_its_answers_say(board: Board) -> None:
-    ref = await board.in_review()
-    key = (await board.card(ref))["session_key"]
+    ref = await board.assigned()
+    await board.call("task.dispatch", ref=ref)
+    key = (await board.reach(ref, "review"))["session_key"]
 
     async def equal() -> bool:
         totals = await board.call("chat.totals", session_key=key)
