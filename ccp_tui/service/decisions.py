@@ -14,7 +14,7 @@ from ccp_tui.service.dispatch import Dispatcher
 from ccp_tui.service.errors import usage
 from ccp_tui.service.feedback import send_back
 from ccp_tui.service.methods import Method
-from ccp_tui.service.moves import Row, decide, end_attempt, move, record
+from ccp_tui.service.moves import SERVICE, Row, decide, end_attempt, move, record
 from ccp_tui.service.prompts import rejected
 from ccp_tui.service.tasks import Tasks
 from ccp_tui.store import Store
@@ -226,13 +226,8 @@ def stop(store: Store, task: Row) -> str | None:
 
 def queue(store: Store, task: Row) -> None:
     """Asks for a dispatch. Raises Refused unless the task is assigned."""
-    if task["state"] != State.ASSIGNED:
-        lifecycle.fire(
-            State(task["state"]),
-            Trigger.DISPATCH,
-            lifecycle.Actor(lifecycle.ActorKind.SERVICE, "ccp"),
-            lifecycle.Facts(),
-        )
+    if task["state"] != State.ASSIGNED:  # the machine has the words for it
+        lifecycle.fire(State(task["state"]), Trigger.DISPATCH, SERVICE, lifecycle.Facts())
     store.tasks.hold(task["id"], None)
     if not task["queued_at"]:
         store.tasks.edit(task["id"], queued_at=clock.now())
