@@ -66,7 +66,11 @@ class GatewayCalls:
         await self._settled(agent_id, **wanted)
 
     async def agent_delete(self, agent_id: str, delete_files: bool = False) -> None:
+        """Deletes an agent, and waits until the list has it no more: it lags behind the answer."""
         await self._call("agents.delete", {"agentId": agent_id, "deleteFiles": delete_files}, timeout=SLOW_S)
+        end = time.monotonic() + AGENT_APPEARS_S
+        while time.monotonic() < end and agent_id in [agent.id for agent in await self.agents_list()]:
+            await asyncio.sleep(0.2)
 
     async def file_get(self, agent_id: str, name: str) -> RemoteFile:
         body = await self._call("agents.files.get", {"agentId": agent_id, "name": name})

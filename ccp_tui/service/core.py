@@ -160,6 +160,7 @@ class ControlService:
             self._hub.publish(name, payload, session=session)
         if committed.tasks:
             self._attention.changed()
+        if committed.tasks or committed.agents:  # a run's end frees its agent and touches no task
             self._dispatcher.wake()
 
 

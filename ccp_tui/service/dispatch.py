@@ -7,7 +7,7 @@ import logging
 from typing import Any
 
 from ccp_tui.gateway import GatewayError, GatewayUnavailable
-from ccp_tui.lifecycle import TEMPORARY, Refused, State, Trigger, fire
+from ccp_tui.lifecycle import AGENT_FREE, TEMPORARY, Refused, State, Trigger, fire
 from ccp_tui.model import Hold, HoldKind
 from ccp_tui.service import prompts
 from ccp_tui.service.background import Background, survive
@@ -47,21 +47,32 @@ class Dispatcher:
         async with self._one_at_a_time:
             task = await self._c.db(lambda store: store.tasks.by_ref(ref))
             if task["queued_at"] and task["state"] == State.ASSIGNED and not task["hold_kind"]:
-                await self._try(task)
+                await self._try(task, {})
 
     async def _loop(self) -> None:
         while True:
             await self._wakeup.wait()
             self._wakeup.clear()
             async with self._one_at_a_time:
-                for task in await self._c.db(lambda store: store.tasks.queued()):
-                    await survive(self._try(task), f"dispatching {task['ref']}")
+                await self._look_through(await self._c.db(lambda store: store.tasks.queued()))
 
-    async def _try(self, task: Row) -> None:
+    async def _look_through(self, queued: list[Row]) -> None:
+        """Tries each, the most pressing first. Nobody overtakes: whoever frees the agent meanwhile wakes us again."""
+        busy: dict[str, str] = {}
+        for task in queued:
+            if task["agent_id"] in busy:
+                await self._wait(task, busy[task["agent_id"]])
+            else:
+                await survive(self._try(task, busy), f"dispatching {task['ref']}")
+
+    async def _try(self, task: Row, busy: dict[str, str]) -> None:
+        """Starts a task, or says why it waits; an agent that has no room left is noted in ``busy``."""
         try:
             await self._start(task)
         except Refused as refusal:
             if refusal.gate in TEMPORARY:
+                if refusal.gate == AGENT_FREE.name:
+                    busy[task["agent_id"]] = refusal.reason
                 await self._wait(task, refusal.reason)
             elif refusal.gate != "state":  # moved meanwhile: nothing to say
                 kind = HoldKind.BUDGET if refusal.gate == "budget_left" else HoldKind.ERROR

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from typing import Any
 
 import pytest
 
@@ -181,3 +182,26 @@ async def test_a_send_without_an_answer_is_looked_up_while_the_line_stands(
 def outbox(board: Board) -> list[str]:
     with sqlite3.connect(board.home.database) as db:
         return [state for (state,) in db.execute("SELECT state FROM outbox ORDER BY id")]
+
+
+async def test_nobody_overtakes_when_the_agent_comes_free_between_two_looks(board: Board) -> None:
+    first = await board.dispatched()
+    urgent = await board.assigned(spec(IDLE), priority="urgent")
+    normal = await board.assigned(spec(IDLE))
+    for ref in (urgent, normal):
+        await board.call("task.dispatch", ref=ref)
+    dispatcher = board.service._dispatcher
+    wait = dispatcher._wait
+
+    async def freed_after_the_first_look(task: dict[str, Any], reason: str) -> None:
+        await wait(task, reason)
+        if task["ref"] == urgent:
+            await board.call("task.stop", ref=first)
+
+    async with dispatcher._one_at_a_time:
+        dispatcher._wait = freed_after_the_first_look  # type: ignore[method-assign]
+        queued = await board.service._c.db(lambda store: store.tasks.queued())
+        await dispatcher._look_through(queued)
+        dispatcher._wait = wait  # type: ignore[method-assign]
+    assert (await board.card(normal))["state"] == "assigned"
+    await board.reach(urgent, "in_progress")
