@@ -68,9 +68,11 @@ class GatewayCalls:
     async def agent_delete(self, agent_id: str, delete_files: bool = False) -> None:
         """Deletes an agent, and waits until the list has it no more: it lags behind the answer."""
         await self._call("agents.delete", {"agentId": agent_id, "deleteFiles": delete_files}, timeout=SLOW_S)
-        end = time.monotonic() + AGENT_APPEARS_S
-        while time.monotonic() < end and agent_id in [agent.id for agent in await self.agents_list()]:
-            await asyncio.sleep(0.2)
+        end = time.monotonic() + AGENT_SETTLES_S
+        while time.monotonic() < end:
+            if agent_id not in [agent.id for agent in await self.agents_list()]:
+                return
+            await asyncio.sleep(0.1)
 
     async def file_get(self, agent_id: str, name: str) -> RemoteFile:
         body = await self._call("agents.files.get", {"agentId": agent_id, "name": name})
