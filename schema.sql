@@ -4,7 +4,8 @@
 -- Tells this home's sessions apart from those of another home on the same gateway.
 CREATE TABLE home (
   one INTEGER PRIMARY KEY CHECK (one = 1),
-  id TEXT NOT NULL
+  id TEXT NOT NULL,
+  stopped_at TEXT, stopped_by TEXT -- the emergency stop: nothing is started while it is set
 ) STRICT;
 INSERT INTO home (one, id) VALUES (1, lower(hex(randomblob(3))));
 
@@ -17,7 +18,8 @@ CREATE TABLE missions (
   next_number INTEGER NOT NULL DEFAULT 1,
   archived INTEGER NOT NULL DEFAULT 0 CHECK (archived IN (0, 1)),
   created_at TEXT NOT NULL,
-  updated_at TEXT NOT NULL
+  updated_at TEXT NOT NULL,
+  policy TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(policy)) -- see ccp_tui/policy.py
 ) STRICT;
 
 -- An agent of the gateway that the board knows. The id is the gateway's; the display name is only a name.
@@ -30,7 +32,9 @@ CREATE TABLE agents (
   workspace TEXT,
   on_gateway INTEGER NOT NULL DEFAULT 1 CHECK (on_gateway IN (0, 1)),
   created_at TEXT NOT NULL,
-  updated_at TEXT NOT NULL
+  updated_at TEXT NOT NULL,
+  duty TEXT CHECK (duty IN ('planner', 'reviewer')), -- an agent that the service made for a duty of its own
+  deleted_at TEXT -- gone from gateway and board; its row stays for what it did
 ) STRICT;
 
 -- Every version of an agent's files; the newest is what the gateway should have.
@@ -65,6 +69,10 @@ CREATE TABLE tasks (
   queued_at TEXT,
   created_at TEXT NOT NULL,
   updated_at TEXT NOT NULL,
+  parent_id INTEGER REFERENCES tasks (id), -- the task whose plan, or whose worker, made this one
+  auto INTEGER NOT NULL DEFAULT 0 CHECK (auto IN (0, 1)), -- planned by assumptions, without questions
+  wanted_agent TEXT, -- the agent that the plan names; it may have to be created first
+  budget_tokens INTEGER CHECK (budget_tokens > 0), budget_usd REAL CHECK (budget_usd > 0),
   CHECK ((hold_kind IS NULL) = (hold_reason IS NULL) AND (hold_kind IS NULL) = (hold_since IS NULL))
 ) STRICT;
 CREATE INDEX tasks_board ON tasks (mission_id, state, position);
@@ -72,6 +80,15 @@ CREATE INDEX tasks_by_state ON tasks (state);
 CREATE INDEX tasks_by_agent ON tasks (agent_id, state);
 CREATE INDEX tasks_queued ON tasks (queued_at) WHERE queued_at IS NOT NULL;
 CREATE INDEX tasks_held ON tasks (hold_kind) WHERE hold_kind IS NOT NULL;
+CREATE INDEX tasks_of_parent ON tasks (parent_id) WHERE parent_id IS NOT NULL;
+
+-- A task starts when every task it needs is done. Cycles are refused where a row is added.
+CREATE TABLE dependencies (
+  task_id INTEGER NOT NULL REFERENCES tasks (id),
+  needs_id INTEGER NOT NULL REFERENCES tasks (id),
+  PRIMARY KEY (task_id, needs_id), CHECK (task_id <> needs_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX dependants ON dependencies (needs_id);
 
 -- The moves of the state machine, so that even a statement of our own cannot make another one.
 CREATE TABLE state_moves (
@@ -106,9 +123,72 @@ CREATE TABLE specs (
   created_at TEXT NOT NULL,
   approved_at TEXT,
   approved_by TEXT,
+  agent TEXT NOT NULL DEFAULT '',
+  agents TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(agents)), -- to be created on approval
+  tasks TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(tasks)), -- sub-tasks, to be created on approval
+  assumptions TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(assumptions)),
   UNIQUE (task_id, version),
   CHECK ((approved_at IS NULL) = (approved_by IS NULL))
 ) STRICT;
+
+-- One go at a plan: a session with the planner, from the first question to an approved spec, or until it is dropped.
+CREATE TABLE plannings (
+  id INTEGER PRIMARY KEY,
+  task_id INTEGER NOT NULL REFERENCES tasks (id),
+  number INTEGER NOT NULL,
+  agent_id TEXT REFERENCES agents (id), -- the planner, once it is known
+  session_key TEXT UNIQUE, -- once the session is made
+  auto INTEGER NOT NULL DEFAULT 0 CHECK (auto IN (0, 1)),
+  state TEXT NOT NULL DEFAULT 'opening' CHECK (state IN ('opening', 'planner', 'person', 'proposed', 'raw', 'ended')),
+  seen_key TEXT, -- the history's id of the last reply that was read
+  invalid INTEGER NOT NULL DEFAULT 0, -- replies in a row that did not fit the schema
+  nudged INTEGER NOT NULL DEFAULT 0 CHECK (nudged IN (0, 1)),
+  raw TEXT, -- the last reply as it came, when the planner could not be brought to the schema
+  problem TEXT NOT NULL DEFAULT '',
+  outcome TEXT CHECK (outcome IN ('approved', 'dropped', 'cancelled')),
+  started_at TEXT NOT NULL, ended_at TEXT,
+  UNIQUE (task_id, number),
+  CHECK ((state = 'ended') = (ended_at IS NOT NULL))
+) STRICT;
+CREATE UNIQUE INDEX plannings_one_open ON plannings (task_id) WHERE ended_at IS NULL;
+
+-- Agents that an approved plan names and that must exist before its tasks are assigned.
+CREATE TABLE crew (
+  id INTEGER PRIMARY KEY,
+  task_id INTEGER NOT NULL REFERENCES tasks (id), -- the planned task
+  name TEXT NOT NULL, role TEXT NOT NULL DEFAULT '', emoji TEXT NOT NULL DEFAULT '',
+  model TEXT, soul TEXT NOT NULL DEFAULT '',
+  agent_id TEXT REFERENCES agents (id), -- once it exists
+  asked_at TEXT, -- set before the gateway is asked to create it
+  problem TEXT NOT NULL DEFAULT '',
+  UNIQUE (task_id, name)
+) STRICT;
+
+-- What agents ask of the person: the planner, a worker through its report command, or any agent through the gateway.
+CREATE TABLE questions (
+  id INTEGER PRIMARY KEY,
+  kind TEXT NOT NULL CHECK (kind IN ('planning', 'report', 'gateway')),
+  source_key TEXT NOT NULL UNIQUE, -- what it was asked by: a history id, a report, the gateway's request and question
+  session_key TEXT NOT NULL,
+  agent_id TEXT NOT NULL,
+  task_id INTEGER REFERENCES tasks (id),
+  planning_id INTEGER REFERENCES plannings (id),
+  attempt_id INTEGER REFERENCES attempts (id),
+  header TEXT NOT NULL DEFAULT '',
+  text TEXT NOT NULL,
+  options TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(options)), -- [{id, label, description}]
+  multiple INTEGER NOT NULL DEFAULT 0 CHECK (multiple IN (0, 1)),
+  free INTEGER NOT NULL DEFAULT 1 CHECK (free IN (0, 1)), -- an answer in words of one's own is taken
+  state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'answered', 'waived', 'gone')),
+  answer TEXT CHECK (answer IS NULL OR json_valid(answer)), -- {options: [{id, label}], text}
+  answered_by TEXT, answered_at TEXT,
+  delivered_at TEXT, -- when whoever asked had the answer
+  asked_at TEXT NOT NULL, expires_at TEXT,
+  CHECK ((state IN ('answered', 'waived')) = (answered_at IS NOT NULL))
+) STRICT;
+CREATE INDEX questions_open ON questions (id) WHERE state = 'open';
+CREATE INDEX questions_undelivered ON questions (id) WHERE state IN ('answered', 'waived') AND delivered_at IS NULL;
+CREATE INDEX questions_of_task ON questions (task_id, id);
 
 -- One dispatch: one agent, one gateway session. The token lets its agent report; only the hash is kept.
 CREATE TABLE attempts (
@@ -125,6 +205,9 @@ CREATE TABLE attempts (
   cost_usd REAL NOT NULL DEFAULT 0,
   started_at TEXT NOT NULL,
   ended_at TEXT,
+  retries INTEGER NOT NULL DEFAULT 0, -- failed runs in a row that were, or will be, tried again
+  retry_at TEXT,
+  stalled_at TEXT, -- when the worker was last asked for a sign of life; cleared by one
   UNIQUE (task_id, number),
   CHECK ((outcome IS NULL) = (ended_at IS NULL))
 ) STRICT;
@@ -180,16 +263,39 @@ CREATE TABLE check_results (
   UNIQUE (round_id, position)
 ) STRICT;
 
+-- One verdict per judge and round: where the policy asks both, the reviewer's comes before the person's.
 CREATE TABLE reviews (
   id INTEGER PRIMARY KEY,
-  round_id INTEGER NOT NULL UNIQUE REFERENCES rounds (id),
+  round_id INTEGER NOT NULL REFERENCES rounds (id),
   verdict TEXT NOT NULL CHECK (verdict IN ('approve', 'reject')),
   actor_kind TEXT NOT NULL CHECK (actor_kind IN ('person', 'reviewer')),
   actor TEXT NOT NULL,
   reason TEXT NOT NULL DEFAULT '',
   at TEXT NOT NULL,
+  UNIQUE (round_id, actor_kind),
   CHECK (verdict = 'approve' OR reason <> '')
 ) STRICT;
+
+-- A round given to a reviewer agent: a session and a token of its own, for one verdict.
+CREATE TABLE review_requests (
+  id INTEGER PRIMARY KEY,
+  round_id INTEGER NOT NULL REFERENCES rounds (id),
+  number INTEGER NOT NULL, -- the second one of a round is the person's wish
+  agent_id TEXT REFERENCES agents (id), -- the reviewer, once it is known
+  session_key TEXT UNIQUE, -- once the session is made
+  token_hash TEXT UNIQUE,
+  state TEXT NOT NULL DEFAULT 'opening' CHECK (state IN ('opening', 'reviewing', 'given', 'silent', 'void')),
+  nudged INTEGER NOT NULL DEFAULT 0 CHECK (nudged IN (0, 1)),
+  started_at TEXT NOT NULL, ended_at TEXT,
+  UNIQUE (round_id, number),
+  CHECK ((state IN ('given', 'silent', 'void')) = (ended_at IS NOT NULL))
+) STRICT;
+CREATE UNIQUE INDEX review_requests_one_open ON review_requests (round_id) WHERE ended_at IS NULL;
+
+-- What delivered text files held, by their hash: rounds are compared by it.
+CREATE TABLE contents (
+  sha256 TEXT PRIMARY KEY, text TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- What the gateway must hear, committed before it does. The idempotency key is stable over every resend.
 CREATE TABLE outbox (
@@ -209,16 +315,22 @@ CREATE TABLE outbox (
 ) STRICT;
 CREATE INDEX outbox_open ON outbox (id) WHERE state IN ('pending', 'sending');
 
--- The gateway sessions that the board knows: an attempt's, or a person's chat with an agent.
+-- The gateway sessions that the board knows: a chat with the person, a worker's, the planner's, a reviewer's, a sub-agent's.
 CREATE TABLE sessions (
   session_key TEXT PRIMARY KEY,
   agent_id TEXT NOT NULL,
   title TEXT NOT NULL DEFAULT '',
   attempt_id INTEGER REFERENCES attempts (id),
   read_up_to INTEGER NOT NULL DEFAULT 0,
-  created_at TEXT NOT NULL
+  created_at TEXT NOT NULL,
+  purpose TEXT NOT NULL DEFAULT 'chat' CHECK (purpose IN ('chat', 'work', 'plan', 'review', 'subagent')),
+  task_id INTEGER REFERENCES tasks (id), -- what its costs count for
+  parent_key TEXT, -- of a sub-agent: the session whose run spawned it
+  state TEXT NOT NULL DEFAULT '', -- of a sub-agent: running, done or failed
+  tokens INTEGER NOT NULL DEFAULT 0, cost_usd REAL NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sessions_by_agent ON sessions (agent_id);
+CREATE INDEX sessions_of_task ON sessions (task_id) WHERE task_id IS NOT NULL;
 
 -- The transcript as the gateway's history tells it. gateway_key is the history's id of the row, or the tool call's.
 CREATE TABLE messages (

@@ -3,7 +3,8 @@
 Screens are imported when they are first opened, so that the first one paints soon. Open one by its name::
 
     app.open("task", ref="WEB-12")      # task, chat(agent, session_key=None), agents, feed(mission=None, task=None),
-                                        # search(text=""), queue, help, palette; the board is always at the bottom
+                                        # search(text=""), queue, missions(mission=None), costs(mission), help,
+                                        # palette; the board is always at the bottom
 """
 
 from __future__ import annotations
@@ -17,14 +18,15 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from textual.app import App
+from textual.binding import Binding
 from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
 
 from ccp_tui import __version__
 from ccp_tui.client import LiveClient
-from ccp_tui.mirror import Mirror
+from ccp_tui.mirror import Change, Mirror
 from ccp_tui.paths import Home
-from ccp_tui.screens.widgets import glyphs, palette
+from ccp_tui.screens.widgets import alerts, emergency, glyphs, palette
 from ccp_tui.screens.widgets.clipboard import sequence
 from ccp_tui.screens.widgets.kept import Kept
 
@@ -39,6 +41,8 @@ SCREENS = {
     "feed": "ccp_tui.screens.feed:FeedScreen",
     "search": "ccp_tui.screens.search:SearchScreen",
     "queue": "ccp_tui.screens.queue:QueueScreen",
+    "missions": "ccp_tui.screens.missions:MissionsScreen",
+    "costs": "ccp_tui.screens.missions:CostsScreen",
     "help": "ccp_tui.screens.help:HelpScreen",
     "palette": "ccp_tui.screens.palette:PaletteScreen",
 }
@@ -50,7 +54,11 @@ class CcpApp(App[int]):
     TITLE = "ccp"
     CSS_PATH = "screens/widgets/app.tcss"
     ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[Any]] = []
+    # Keys that work on every screen and over every dialog, whatever has the focus.
+    BINDINGS: ClassVar[list[Any]] = [
+        Binding(emergency.KEYS.replace(" ", ","), "emergency", show=False, priority=True),
+        Binding("escape", "disarm", show=False, priority=True),
+    ]
 
     def __init__(
         self, home: Home | Path, *, live: LiveClient | None = None, mirror: Mirror | None = None
@@ -61,6 +69,9 @@ class CcpApp(App[int]):
         self.mirror = mirror or Mirror()
         self.live = live or LiveClient(self.home, self.mirror, name=f"board {__version__}")
         self.glyphs = glyphs.choose()
+        self.stop = emergency.EmergencyStop(self)
+        self.alerts = alerts.Alerts(self.mirror, self.write, lambda: self.rings)
+        self.mirror.subscribe(self._on_mirror)
         for theme in palette.OURS:
             self.register_theme(theme)
         if self.no_color:
@@ -95,15 +106,38 @@ class CcpApp(App[int]):
         """Puts a screen on top."""
         self.push_screen(self.make(name, **params))
 
+    def action_emergency(self) -> None:
+        self.stop.press()
+
+    def action_disarm(self) -> None:
+        self.stop.disarm()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Escape belongs to the emergency stop only while that is armed."""
+        return self.stop.listens_to_escape if action == "disarm" else super().check_action(action, parameters)
+
+    def _on_mirror(self, change: Change) -> None:
+        if change.full or change.health:
+            self.stop.changed()
+
+    @property
+    def rings(self) -> bool:
+        """Whether new needs-you items ring and notify."""
+        return not alerts.silenced() and self.kept.get(alerts.KEPT) != "off"
+
+    def write(self, data: str) -> None:
+        """Bytes for the terminal itself, beside what is drawn."""
+        if self._driver is not None:
+            self._driver.write(data)
+            self._driver.flush()
+
     def copy(self, text: str) -> bool:
         """Copies text to the clipboard of the person's terminal; False when it is too long for one."""
         data = sequence(text)
         if data is None:
             return False
         self._clipboard = text
-        if self._driver is not None:
-            self._driver.write(data)
-            self._driver.flush()
+        self.write(data)
         return True
 
     @asynccontextmanager

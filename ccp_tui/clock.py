@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 def now() -> str:
     """The present moment as ``2026-11-23T06:54:15.123Z``."""
     return stamp(datetime.now(UTC))
+
+
+def after(seconds: float) -> str:
+    """The moment so many seconds from now, or, with a negative number, ago."""
+    return stamp(datetime.now(UTC) + timedelta(seconds=seconds))
 
 
 def stamp(moment: datetime) -> str:

@@ -86,6 +86,12 @@ class Facts:
     agent_limit: int = 1
     gateway_problem: str = "the gateway is not connected"
     budget_problem: str = ""
+    limit_problem: str = ""
+    stopped: str = ""
+    policy_approves: bool = False
+    reviewer_decides: bool = False
+    reviewer_asked: bool = False
+    evidence_problem: str = ""
     attempt_open: bool = False
     attempt_agent: str | None = None
     deliverables_problem: str = "nothing was submitted"
@@ -118,8 +124,13 @@ class Refused(Exception):
         self.trigger = trigger
 
 
-def _deps(facts: Facts, _: Actor) -> str:
-    return f"it waits for {', '.join(facts.unmet_dependencies)}" if facts.unmet_dependencies else ""
+def _deps(facts: Facts, actor: Actor) -> str:
+    if not facts.unmet_dependencies:
+        return ""
+    waits = f"it waits for {', '.join(facts.unmet_dependencies)}"
+    if actor.kind is ActorKind.WORKER:
+        return f"{waits}: stop working, you are told here when that is done"
+    return waits
 
 
 def _free(facts: Facts, _: Actor) -> str:
@@ -157,6 +168,24 @@ def _not_worker(facts: Facts, actor: Actor) -> str:
     return "the worker can't review its own work" if actor.name == facts.attempt_agent else ""
 
 
+def _reviewer_may_approve(facts: Facts, actor: Actor) -> str:
+    if actor.kind is not ActorKind.REVIEWER or facts.reviewer_decides:
+        return ""
+    return "the mission's policy leaves the approval to the person"
+
+
+def _reviewer_may_reject(facts: Facts, actor: Actor) -> str:
+    if actor.kind is not ActorKind.REVIEWER or facts.reviewer_asked:
+        return ""
+    return "the mission's policy asks no reviewer agent"
+
+
+def _policy(facts: Facts, actor: Actor) -> str:
+    if actor.kind is ActorKind.PERSON or facts.policy_approves:
+        return ""
+    return "the mission's policy leaves the approval of specs to the person"
+
+
 def _questions(facts: Facts, _: Actor) -> str:
     return (
         f"{facts.open_questions} planning questions are open: answer or waive them"
@@ -174,6 +203,12 @@ DEPENDENCIES = Gate("dependencies_done", _deps)
 AGENT_FREE = Gate("agent_free", _free)
 GATEWAY = Gate("gateway_connected", lambda f, _: f.gateway_problem)
 BUDGET = Gate("budget_left", lambda f, _: f.budget_problem)
+LIMIT = Gate("limit", lambda f, _: f.limit_problem)
+NOT_STOPPED = Gate("not_stopped", lambda f, _: f.stopped)
+POLICY = Gate("policy", _policy)
+REVIEWER_APPROVES = Gate("policy", _reviewer_may_approve)
+REVIEWER_REJECTS = Gate("policy", _reviewer_may_reject)
+EVIDENCE = Gate("evidence", lambda f, _: f.evidence_problem)
 OWN_ATTEMPT = Gate("own_attempt", _own_attempt)
 DELIVERABLES = Gate("deliverables_present", lambda f, _: f.deliverables_problem)
 CHECKS = Gate("checks_passed", lambda f, _: f.checks_problem)
@@ -182,10 +217,11 @@ NOT_THE_WORKER = Gate("not_the_worker", _not_worker)
 REASON = Gate("reason", lambda f, _: "" if f.reason.strip() else "say why: the worker gets your words")
 
 # Gates that time or other work opens by itself: a dispatch that meets only these waits for them.
-TEMPORARY = frozenset({DEPENDENCIES.name, AGENT_FREE.name, GATEWAY.name})
+TEMPORARY = frozenset({DEPENDENCIES.name, AGENT_FREE.name, GATEWAY.name, LIMIT.name, NOT_STOPPED.name})
 
 _PERSON = (ActorKind.PERSON,)
 _SERVICE = (ActorKind.SERVICE,)
+_EITHER = (ActorKind.PERSON, ActorKind.SERVICE)
 _JUDGE = (ActorKind.PERSON, ActorKind.REVIEWER)
 
 
@@ -205,21 +241,26 @@ def _table() -> tuple[Move, ...]:
     s, t = State, Trigger
     stopped = [Move(t.STOP, a, s.ASSIGNED, _PERSON) for a in (s.IN_PROGRESS, s.TESTING, s.REVIEW)]
     cancelled = [Move(t.CANCEL, a, s.CANCELLED, _PERSON) for a in s if a not in (s.DONE, s.CANCELLED)]
-    spec = (QUESTIONS, SPEC_COMPLETE)
+    spec = (POLICY, QUESTIONS, SPEC_COMPLETE)
+    start = (DEPENDENCIES, BUDGET, NOT_STOPPED, GATEWAY, LIMIT, AGENT_FREE)
+    approval = (NOT_THE_WORKER, REVIEWER_APPROVES, THIS_ROUND, DEPENDENCIES, EVIDENCE)
+    rejection = (NOT_THE_WORKER, REVIEWER_REJECTS, THIS_ROUND, REASON)
     return (
         Move(t.PLAN, s.INBOX, s.PLANNING, _PERSON),
-        Move(t.APPROVE_SPEC, s.INBOX, s.INBOX, _PERSON, (SPEC_COMPLETE,)),
-        Move(t.APPROVE_SPEC, s.PLANNING, s.ASSIGNED, _PERSON, spec, when=AGENT),
-        Move(t.APPROVE_SPEC, s.PLANNING, s.INBOX, _PERSON, spec),
+        Move(t.APPROVE_SPEC, s.INBOX, s.INBOX, _EITHER, (POLICY, SPEC_COMPLETE)),
+        Move(t.APPROVE_SPEC, s.PLANNING, s.ASSIGNED, _EITHER, spec, when=AGENT),
+        Move(t.APPROVE_SPEC, s.PLANNING, s.INBOX, _EITHER, spec),
         Move(t.DROP_PLAN, s.PLANNING, s.INBOX, _PERSON),
-        Move(t.ASSIGN, s.INBOX, s.ASSIGNED, _PERSON, (SPEC_APPROVED, AGENT)),
+        Move(t.ASSIGN, s.INBOX, s.ASSIGNED, _EITHER, (SPEC_APPROVED, AGENT)),
         Move(t.UNASSIGN, s.ASSIGNED, s.INBOX, _PERSON),
-        Move(t.DISPATCH, s.ASSIGNED, s.IN_PROGRESS, _SERVICE, (DEPENDENCIES, BUDGET, GATEWAY, AGENT_FREE)),
-        Move(t.SUBMIT, s.IN_PROGRESS, s.TESTING, (ActorKind.WORKER,), (OWN_ATTEMPT, DELIVERABLES)),
+        Move(t.DISPATCH, s.ASSIGNED, s.IN_PROGRESS, _SERVICE, start),
+        Move(
+            t.SUBMIT, s.IN_PROGRESS, s.TESTING, (ActorKind.WORKER,), (OWN_ATTEMPT, DEPENDENCIES, DELIVERABLES)
+        ),
         Move(t.PASS, s.TESTING, s.REVIEW, _SERVICE, (CHECKS,)),
         Move(t.FAIL, s.TESTING, s.IN_PROGRESS, _SERVICE),
-        Move(t.APPROVE, s.REVIEW, s.DONE, _JUDGE, (NOT_THE_WORKER, THIS_ROUND)),
-        Move(t.REJECT, s.REVIEW, s.IN_PROGRESS, _JUDGE, (NOT_THE_WORKER, THIS_ROUND, REASON)),
+        Move(t.APPROVE, s.REVIEW, s.DONE, _JUDGE, approval),
+        Move(t.REJECT, s.REVIEW, s.IN_PROGRESS, _JUDGE, rejection),
         *stopped,
         Move(t.REOPEN, s.DONE, s.ASSIGNED, _PERSON, (REASON,)),
         *cancelled,
@@ -230,8 +271,12 @@ def _table() -> tuple[Move, ...]:
 TABLE = _table()
 
 
+@dataclass
 class _Question:
-    """The model that ``transitions`` drives for one question: a state, and the facts and actor of the moment."""
+    """The model that ``transitions`` drives for one question: a state.
+
+    The machine is not told of it: that would give it a method for every trigger, and a long queue asks thousands.
+    """
 
     state: str
 
@@ -270,9 +315,13 @@ _MACHINE = _machine()
 
 
 def capture(facts: Facts, actor: Actor) -> State:
-    """The state a new task starts in. Raises Refused without a title, or when it is not a person who captures."""
-    if actor.kind is not ActorKind.PERSON:
-        raise Refused("actor", "capture is for the person", State.INBOX, CAPTURE)
+    """The state a new task starts in. Raises Refused without a title, or for an actor who captures nothing.
+
+    A person captures; the service does for a plan that was approved; a worker proposes a sub-task, which waits for
+    the person's approval like any other.
+    """
+    if actor.kind is ActorKind.REVIEWER:
+        raise Refused("actor", "capture is for the person, the service and the worker", State.INBOX, CAPTURE)
     if problem := TITLE.problem(facts, actor):
         raise Refused(TITLE.name, problem, State.INBOX, CAPTURE)
     return State.INBOX
@@ -280,8 +329,7 @@ def capture(facts: Facts, actor: Actor) -> State:
 
 def fire(state: State, trigger: Trigger, actor: Actor, facts: Facts) -> State:
     """The state after ``trigger``. Raises Refused, naming the gate, when the move is not made."""
-    question = _Question()
-    _MACHINE.add_model(question, initial=state.value)
+    question = _Question(state.value)
     try:
         _MACHINE.events[trigger.value].trigger(question, facts=facts, actor=actor)
         return State(question.state)
@@ -289,8 +337,6 @@ def fire(state: State, trigger: Trigger, actor: Actor, facts: Facts) -> State:
         here = ", ".join(dict.fromkeys(m.trigger.words for m in TABLE if m.source is state))
         reason = f"no {trigger.words} from {state.label}; from here: {here}"
         raise Refused("state", reason, state, trigger) from None
-    finally:
-        _MACHINE.remove_model(question)
 
 
 def moves_from(state: State, kind: ActorKind | None = None) -> list[Move]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from ccp_tui.text import one_line
+from ccp_tui.text import clean, one_line
 
 Json = dict[str, Any]
 
@@ -34,7 +34,12 @@ class Activity(NamedTuple):
 
 
 class Card(NamedTuple):
-    """One task as the board shows it."""
+    """One task as the board shows it.
+
+    ``planning`` is where its plan stands (opening, planner, person, proposed, raw), None when none is being made;
+    ``waits_for`` and ``parent`` are refs; ``questions`` counts those open; ``reviewer`` is the agent that reviews now;
+    ``cost_usd`` is in dollars, as are the budgets that end in it.
+    """
 
     id: int
     ref: str
@@ -59,6 +64,18 @@ class Card(NamedTuple):
     created_at: str
     updated_at: str
     state_since: str
+    auto: bool = False
+    parent: str | None = None
+    planning: str | None = None
+    waits_for: tuple[str, ...] = ()
+    subtasks: int = 0
+    subtasks_done: int = 0
+    questions: int = 0
+    reviewer: str | None = None
+    tokens: int = 0
+    cost_usd: float = 0.0
+    budget_tokens: int | None = None
+    budget_usd: float | None = None
 
     @classmethod
     def from_json(cls, row: Json) -> Card:
@@ -91,11 +108,26 @@ class Card(NamedTuple):
             get("created_at") or "",
             get("updated_at") or "",
             get("state_since") or "",
+            bool(get("auto")),
+            get("parent"),
+            get("planning"),
+            tuple(get("waits_for") or ()),
+            get("subtasks") or 0,
+            get("subtasks_done") or 0,
+            get("questions") or 0,
+            get("reviewer"),
+            get("tokens") or 0,
+            get("cost_usd") or 0.0,
+            get("budget_tokens"),
+            get("budget_usd"),
         )
 
 
 class AgentRow(NamedTuple):
-    """One agent. ``live``: idle, working, waiting or offline; ``working_on`` is a task's ref."""
+    """One agent. ``live``: idle, working, waiting or offline; ``working_on`` is a task's ref.
+
+    ``duty``: planner or reviewer, for an agent that the service made for it.
+    """
 
     id: str
     name: str
@@ -110,6 +142,7 @@ class AgentRow(NamedTuple):
     files: tuple[str, ...]
     created_at: str
     updated_at: str
+    duty: str | None = None
 
     @classmethod
     def from_json(cls, row: Json) -> AgentRow:
@@ -129,11 +162,15 @@ class AgentRow(NamedTuple):
             tuple(safe(name) for name in get("files") or ()),
             get("created_at") or "",
             get("updated_at") or "",
+            get("duty"),
         )
 
 
 class MissionRow(NamedTuple):
-    """One mission (a board). Counts per column come from the mirror, which has the tasks themselves."""
+    """One mission (a board). Counts per column come from the mirror, which has the tasks themselves.
+
+    ``policy`` holds what the mission says itself, ``effective`` every setting with what holds for it.
+    """
 
     id: int
     slug: str
@@ -141,6 +178,8 @@ class MissionRow(NamedTuple):
     icon: str
     prefix: str
     archived: bool
+    policy: Json = {}  # noqa: RUF012  # never written to
+    effective: Json = {}  # noqa: RUF012
 
     @classmethod
     def from_json(cls, row: Json) -> MissionRow:
@@ -153,6 +192,8 @@ class MissionRow(NamedTuple):
             safe(get("icon")),
             safe(get("prefix")),
             bool(get("archived")),
+            get("policy") or {},
+            get("effective") or {},
         )
 
 
@@ -178,17 +219,26 @@ class GatewayInfo(NamedTuple):
     retry_at: str | None = None
 
 
+class Emergency(NamedTuple):
+    """The emergency stop, while it holds: since when, and who pressed it."""
+
+    at: str
+    by: str
+
+
 class Health(NamedTuple):
-    """How the service and the gateway are, as the service sees it."""
+    """How the service and the gateway are, as the service sees it; ``emergency`` while everything is stopped."""
 
     service: ServiceInfo = ServiceInfo()
     gateway: GatewayInfo = GatewayInfo()
+    emergency: Emergency | None = None
 
     @classmethod
     def from_json(cls, row: Json) -> Health:
         """The health object; a part that is missing keeps its defaults."""
         service: Json = row.get("service") or {}
         gateway: Json = row.get("gateway") or {}
+        stopped = row.get("emergency")
         return cls(
             ServiceInfo(
                 service.get("pid") or 0,
@@ -206,6 +256,7 @@ class Health(NamedTuple):
                 gateway.get("since") or "",
                 gateway.get("retry_at"),
             ),
+            Emergency(stopped.get("at") or "", safe(stopped.get("by"))) if stopped else None,
         )
 
 
@@ -221,6 +272,15 @@ class Attention(NamedTuple):
     since: str
     answer: Json | None
 
+    @property
+    def question(self) -> Question | None:
+        """The question that waits for an answer; None when the item is something else."""
+        answer = self.answer or {}
+        found = answer.get("question")
+        if answer.get("method") != "question.answer" or not isinstance(found, dict) or "id" not in found:
+            return None
+        return Question.from_json(found)
+
     @classmethod
     def from_json(cls, row: Json) -> Attention:
         """The row of a needs-you item. Raises KeyError when it has no key."""
@@ -234,6 +294,64 @@ class Attention(NamedTuple):
             safe(get("text")),
             get("since") or "",
             get("answer"),
+        )
+
+
+class Option(NamedTuple):
+    """One answer that a question offers: what is sent (id), what people read (label, description)."""
+
+    id: str
+    label: str
+    description: str
+
+
+class Question(NamedTuple):
+    """A question to the person. ``kind``: planning, report or gateway; ``free``: own words are taken.
+
+    ``state``: open, answered, waived or gone; ``chosen`` and ``words`` are the answer once there is one. ``text``,
+    ``why`` and ``words`` may have several lines.
+    """
+
+    id: int
+    kind: str
+    ref: str | None
+    agent: str
+    session_key: str
+    header: str
+    text: str
+    why: str
+    options: tuple[Option, ...]
+    multiple: bool
+    free: bool
+    state: str
+    chosen: tuple[Option, ...]
+    words: str
+    asked_at: str
+    expires_at: str | None
+
+    @classmethod
+    def from_json(cls, row: Json) -> Question:
+        """The row of a question object. Raises KeyError when it has no id."""
+        get = row.get
+        answer: Json = get("answer") or {}
+        options = _options(get("options"))
+        return cls(
+            row["id"],
+            get("kind") or "",
+            get("ref"),
+            get("agent") or get("agent_id") or "",
+            get("session_key") or "",
+            safe(get("header")),
+            clean(str(get("text") or "")),
+            clean(str(get("why") or "")),
+            options,
+            bool(get("multiple")),
+            bool(get("free", True)) or not options,
+            get("state") or "open",
+            _options(answer.get("options")),
+            clean(str(answer.get("text") or "")),
+            get("asked_at") or "",
+            get("expires_at"),
         )
 
 
@@ -266,6 +384,14 @@ def read_activity(row: Any) -> Activity | None:
     if not isinstance(row, dict):
         return None
     return Activity(row.get("kind") or "status", safe(row.get("text")), row.get("at") or "")
+
+
+def _options(rows: Any) -> tuple[Option, ...]:
+    listed = [row for row in rows or () if isinstance(row, dict)]
+    return tuple(
+        Option(str(row.get("id") or ""), safe(row.get("label")), safe(row.get("description")))
+        for row in listed
+    )
 
 
 def _hold(row: Json) -> Hold:

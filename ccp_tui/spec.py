@@ -3,26 +3,32 @@
 A spec says what a task must produce (deliverables, paths in the agent's workspace), what makes it good (success
 criteria, read by a reviewer), what is run to verify it (checks: shell commands with a time limit in seconds) and what
 it must respect (constraints). The text is kept as written; the worker gets it verbatim.
+
+A plan is a spec that says more: who does it (agent), which agents must be created for it (agents: name, role, emoji,
+model, soul), and, when the work is large, its sub-tasks (tasks), each with a key, a spec of its own and the keys of
+those that it needs. The task itself is done last: it puts together what its sub-tasks made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TypeVar
+from typing import Any
 
 import yaml
-from yaml.reader import ReaderError
-from yaml.scanner import ScannerError
 
-from ccp_tui.text import clean, one_line
+from ccp_tui.specnodes import SpecError as SpecError
+from ccp_tui.specnodes import compose, items, line, mapping, scalar, sentence, unique, words
+from ccp_tui.text import one_line, slug
 
 DEFAULT_CHECK_TIMEOUT_S = 60.0
 LONGEST_CHECK_TIMEOUT_S = 3600.0
 LARGEST_SPEC_BYTES = 64 * 1024
 LONGEST_CHECK_NAME = 120
-DEEPEST_BRACKETS = 16
+MOST_SUBTASKS = 40
+MOST_AGENTS = 12
+LONGEST_NAME = 60
 
 TEMPLATE = """\
 # What should exist at the end, and how it is verified. Lines that start with # are notes.
@@ -45,16 +51,6 @@ constraints:
 """
 
 
-class SpecError(ValueError):
-    """A spec that can't be read: the line (from 1), the field, and what is wrong."""
-
-    def __init__(self, message: str, line: int, field: str = "") -> None:
-        super().__init__(f"line {line}: {message}")
-        self.message = message
-        self.line = line
-        self.field = field
-
-
 @dataclass(frozen=True)
 class Deliverable:
     path: str
@@ -69,6 +65,32 @@ class Check:
 
 
 @dataclass(frozen=True)
+class NewAgent:
+    """An agent that is created when the plan is approved, unless the board has one of that name."""
+
+    name: str
+    role: str = ""
+    emoji: str = ""
+    model: str = ""
+    soul: str = ""
+
+
+@dataclass(frozen=True)
+class SubTask:
+    """A part of a plan. ``key`` names it within the plan; ``needs`` are the keys of what must be done before it."""
+
+    key: str
+    title: str
+    summary: str = ""
+    agent: str = ""
+    needs: tuple[str, ...] = ()
+    deliverables: tuple[Deliverable, ...] = ()
+    success_criteria: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
+    constraints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Spec:
     """A spec as parsed. ``text`` is the file as written."""
 
@@ -79,6 +101,10 @@ class Spec:
     success_criteria: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
     constraints: tuple[str, ...] = ()
+    agent: str = ""
+    agents: tuple[NewAgent, ...] = ()
+    tasks: tuple[SubTask, ...] = ()
+    assumptions: tuple[str, ...] = ()
 
 
 def incomplete(deliverables: Sequence[object], success_criteria: Sequence[object]) -> str:
@@ -88,134 +114,171 @@ def incomplete(deliverables: Sequence[object], success_criteria: Sequence[object
     return "" if success_criteria else "the spec names no success criterion"
 
 
-T = TypeVar("T")
-
-
 def parse(text: str) -> Spec:
     """The spec in ``text``. Raises SpecError with the line of the first thing that is wrong."""
     if len(text.encode(errors="replace")) > LARGEST_SPEC_BYTES:
         raise SpecError(f"the spec is larger than {LARGEST_SPEC_BYTES // 1024} KiB", 1)
-    top = _mapping(_compose(text), "spec", _KEYS)
-    deliverables = _items(top, "deliverables", _deliverable)
-    _unique(top, "deliverables", [d.path for d in deliverables])
+    top = mapping(compose(text), "spec", _KEYS)
+    deliverables = items(top, "deliverables", _deliverable)
+    unique(top, "deliverables", [d.path for d in deliverables])
     return Spec(
         text=text,
-        title=_words(top, "title"),
-        summary=_words(top, "summary"),
+        title=words(top, "title"),
+        summary=words(top, "summary"),
         deliverables=deliverables,
-        success_criteria=_items(top, "success_criteria", _sentence),
-        checks=_items(top, "checks", _check),
-        constraints=_items(top, "constraints", _sentence),
+        success_criteria=items(top, "success_criteria", sentence),
+        checks=items(top, "checks", _check),
+        constraints=items(top, "constraints", sentence),
+        agent=one_line(words(top, "agent"), LONGEST_NAME),
+        agents=_agents(top),
+        tasks=_tasks(top),
+        assumptions=items(top, "assumptions", sentence),
     )
 
 
-class _Loader(yaml.SafeLoader):
-    """Refuses early what no spec needs: brackets in brackets, which the scanner takes quadratic time for."""
-
-    def fetch_flow_collection_start(self, token: type[yaml.Token]) -> None:
-        if self.flow_level >= DEEPEST_BRACKETS:
-            raise ScannerError(None, None, "the YAML is nested too deeply", self.get_mark())
-        super().fetch_flow_collection_start(token)
+def written(fields: dict[str, Any]) -> str:
+    """A spec's text from its fields, laid out for people: in the order of the template, long words as blocks."""
+    known = {name: fields[name] for name in _KEYS if fields.get(name)}
+    dumped = yaml.dump(known, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+    return str(dumped)
 
 
-def _compose(text: str) -> yaml.Node:
-    """The YAML as nodes with their lines. Nothing is constructed: no tag is obeyed, no alias is copied."""
-    try:
-        root = yaml.compose(text, Loader=_Loader)
-    except ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        raise SpecError(f"the character U+{error.character:04X} does not belong here", line) from None
-    except yaml.MarkedYAMLError as error:
-        mark, problem = error.problem_mark or error.context_mark, error.problem or "this is not YAML"
-        if error.context_mark and mark and mark.index >= len(text.rstrip()):
-            mark, problem = error.context_mark, f"{error.context}: {problem}"  # begun here and never ended
-        raise SpecError(problem, mark.line + 1 if mark else 1) from None
-    except yaml.YAMLError as error:
-        raise SpecError(one_line(str(error)), 1) from None
-    except RecursionError:
-        raise SpecError("the YAML is nested too deeply", 1) from None
-    if root is None:
-        raise SpecError("the spec is empty", 1)
-    return root
+class _Dumper(yaml.SafeDumper):
+    """Words of several lines as blocks."""
 
 
-_KEYS = ("title", "summary", "deliverables", "success_criteria", "checks", "constraints")
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    plain = "\n".join(row.rstrip() for row in text.split("\n"))
+    style = "|" if "\n" in plain else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", plain, style=style)
 
 
-def _line(node: yaml.Node) -> int:
-    return int(node.start_mark.line) + 1
+_Dumper.add_representer(str, _represent_text)
+
+_KEYS = (
+    "title", "summary", "agent", "deliverables", "success_criteria", "checks", "constraints", "assumptions",
+    "agents", "tasks",
+)  # fmt: skip
+_SUBTASK = (
+    "key",
+    "title",
+    "summary",
+    "agent",
+    "needs",
+    "deliverables",
+    "success_criteria",
+    "checks",
+    "constraints",
+)
 
 
-def _mapping(node: yaml.Node, what: str, keys: tuple[str, ...]) -> dict[str, yaml.Node]:
-    if not isinstance(node, yaml.MappingNode):
-        raise SpecError(f"{what} must be a mapping with {', '.join(keys)}", _line(node), what)
-    found: dict[str, yaml.Node] = {}
-    for key, value in node.value:
-        name = key.value if isinstance(key, yaml.ScalarNode) else "?"
-        if name not in keys:
-            raise SpecError(f"{what} has no key {name!r}; it has {', '.join(keys)}", _line(key), what)
-        if name in found:
-            raise SpecError(f"{name} stands twice", _line(key), name)
-        found[name] = value
-    return found
+def _agents(top: dict[str, yaml.Node]) -> tuple[NewAgent, ...]:
+    agents = items(top, "agents", _agent)
+    if len(agents) > MOST_AGENTS:
+        raise SpecError(f"a plan may create {MOST_AGENTS} agents at most", line(top["agents"]), "agents")
+    unique(top, "agents", [slug(agent.name, 64) for agent in agents])  # what the gateway makes ids of
+    return agents
 
 
-def _scalar(node: yaml.Node, what: str) -> str:
-    if not isinstance(node, yaml.ScalarNode):
-        raise SpecError(f"{what} must be text", _line(node), what)
-    return "" if node.tag.endswith(":null") else clean(str(node.value)).strip()
+def _agent(node: yaml.Node, key: str) -> NewAgent:
+    fields = mapping(node, "an agent", ("name", "role", "emoji", "model", "soul"))
+    name = one_line(words(fields, "name"), LONGEST_NAME)
+    if not any(letter.isascii() and letter.isalnum() for letter in name):
+        raise SpecError("an agent needs a name with letters in it", line(node), key)
+    return NewAgent(
+        name,
+        one_line(words(fields, "role"), 200),
+        one_line(words(fields, "emoji"), 8),
+        one_line(words(fields, "model"), 200),
+        words(fields, "soul"),
+    )
 
 
-def _words(top: dict[str, yaml.Node], key: str) -> str:
-    return _scalar(top[key], key) if key in top else ""
+def _tasks(top: dict[str, yaml.Node]) -> tuple[SubTask, ...]:
+    tasks = items(top, "tasks", _subtask)
+    if len(tasks) > MOST_SUBTASKS:
+        raise SpecError(f"a plan may have {MOST_SUBTASKS} sub-tasks at most", line(top["tasks"]), "tasks")
+    unique(top, "tasks", [task.key for task in tasks])
+    needs = {task.key: task.needs for task in tasks}
+    for index, task in enumerate(tasks):
+        at = line(top["tasks"].value[index])
+        for one in task.needs:
+            if one not in needs:
+                raise SpecError(f"{task.key} needs {one!r}, and there is no such sub-task", at, "needs")
+        if circle := _circle(task.key, needs):
+            raise SpecError(f"the sub-tasks need each other in a circle: {' → '.join(circle)}", at, "needs")
+    return tasks
 
 
-def _items(top: dict[str, yaml.Node], key: str, read: Callable[[yaml.Node, str], T]) -> tuple[T, ...]:
-    node = top.get(key)
-    if node is None or (isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null")):
-        return ()
-    if not isinstance(node, yaml.SequenceNode):
-        raise SpecError(f"{key} must be a list: start each item with '- '", _line(node), key)
-    return tuple(read(item, key) for item in node.value)
+def _circle(start: str, needs: dict[str, tuple[str, ...]]) -> list[str]:
+    """The way from a sub-task back to itself along what each needs; empty when there is none."""
+    came: dict[str, str] = {}
+    ahead = [start]
+    while ahead:
+        here = ahead.pop()
+        for one in needs.get(here, ()):
+            if one == start:
+                way = [here]
+                while way[-1] != start:
+                    way.append(came[way[-1]])
+                return [*reversed(way), start]
+            if one not in came:
+                came[one] = here
+                ahead.append(one)
+    return []
 
 
-def _sentence(node: yaml.Node, key: str) -> str:
-    if not isinstance(node, yaml.ScalarNode):
-        raise SpecError(f"an item of {key} must be text: quote it when it contains ': '", _line(node), key)
-    text = _scalar(node, key)
-    if not text:
-        raise SpecError(f"an item of {key} is empty", _line(node), key)
-    return text
+def _subtask(node: yaml.Node, key: str) -> SubTask:
+    fields = mapping(node, "a sub-task", _SUBTASK)
+    name, title = one_line(words(fields, "key"), LONGEST_NAME), one_line(words(fields, "title"), 500)
+    if not name or not title:
+        raise SpecError("a sub-task needs a key and a title", line(node), key)
+    deliverables = items(fields, "deliverables", _deliverable)
+    unique(fields, "deliverables", [one.path for one in deliverables])
+    criteria = items(fields, "success_criteria", sentence)
+    if problem := incomplete(deliverables, criteria):
+        raise SpecError(f"sub-task {name}: {problem.replace('the spec', 'it')}", line(node), key)
+    return SubTask(
+        name,
+        title,
+        words(fields, "summary"),
+        one_line(words(fields, "agent"), LONGEST_NAME),
+        items(fields, "needs", sentence),
+        deliverables,
+        criteria,
+        items(fields, "checks", _check),
+        items(fields, "constraints", sentence),
+    )
 
 
 def _deliverable(node: yaml.Node, key: str) -> Deliverable:
     if isinstance(node, yaml.ScalarNode):
         return Deliverable(_path(node))
-    fields = _mapping(node, "a deliverable", ("path", "description"))
+    fields = mapping(node, "a deliverable", ("path", "description"))
     if "path" not in fields:
-        raise SpecError("a deliverable needs a path", _line(node), key)
-    return Deliverable(_path(fields["path"]), _words(fields, "description"))
+        raise SpecError("a deliverable needs a path", line(node), key)
+    return Deliverable(_path(fields["path"]), words(fields, "description"))
 
 
 def _path(node: yaml.Node) -> str:
-    text = _scalar(node, "path")
+    text = scalar(node, "path")
     path = PurePosixPath(text)
     if "\n" in text or path.is_absolute() or ".." in path.parts or str(path) == ".":
         raise SpecError(
-            f"{text!r} is no path inside the workspace (relative, without '..')", _line(node), "path"
+            f"{text!r} is no path inside the workspace (relative, without '..')", line(node), "path"
         )
     return str(path)
 
 
 def _check(node: yaml.Node, key: str) -> Check:
     if isinstance(node, yaml.ScalarNode):
-        command = _sentence(node, key)
+        command = sentence(node, key)
         return Check(_check_name("", command), command)
-    fields = _mapping(node, "a check", ("name", "command", "timeout_s"))
-    command = _words(fields, "command")
+    fields = mapping(node, "a check", ("name", "command", "timeout_s"))
+    command = words(fields, "command")
     if not command:
-        raise SpecError("a check needs a command", _line(node), key)
-    return Check(_check_name(_words(fields, "name"), command), command, _timeout(fields))
+        raise SpecError("a check needs a command", line(node), key)
+    return Check(_check_name(words(fields, "name"), command), command, _timeout(fields))
 
 
 def _check_name(name: str, command: str) -> str:
@@ -228,19 +291,11 @@ def _timeout(fields: dict[str, yaml.Node]) -> float:
         return DEFAULT_CHECK_TIMEOUT_S
     node = fields["timeout_s"]
     try:
-        seconds = float(_scalar(node, "timeout_s"))
+        seconds = float(scalar(node, "timeout_s"))
     except ValueError:
         seconds = -1.0
     if not 0 < seconds <= LONGEST_CHECK_TIMEOUT_S:
         raise SpecError(
-            f"timeout_s must be seconds, up to {LONGEST_CHECK_TIMEOUT_S:.0f}", _line(node), "timeout_s"
+            f"timeout_s must be seconds, up to {LONGEST_CHECK_TIMEOUT_S:.0f}", line(node), "timeout_s"
         )
     return seconds
-
-
-def _unique(top: dict[str, yaml.Node], key: str, names: list[str]) -> None:
-    seen: set[str] = set()
-    for index, name in enumerate(names):
-        if name in seen:
-            raise SpecError(f"{name} stands twice", _line(top[key].value[index]), key)
-        seen.add(name)

@@ -25,9 +25,13 @@ NOUNS = {
     "task": "tasks: capture, specify, assign, dispatch, review",
     "agent": "agents: list, create, import, their files and models",
     "chat": "talk with an agent",
+    "question": "questions of agents: list, answer, waive",
     "events": "what happened, and what happens (--follow)",
     "search": "find tasks, specs, messages and events",
     "status": "the service, the gateway and the tasks in one look",
+    "dispatch-plan": "what would start now, and why the rest does not",
+    "stop-work": "emergency stop: abort every run, start nothing",
+    "resume-work": "let everything go on after stop-work",
     "report": "for agents: report on the attempt whose token you hold",
     "serve": "run the control service in the foreground",
     "stop": "end the control service",
@@ -47,7 +51,7 @@ exit codes:
 
 With --json a verb prints exactly one JSON document (a line per item with --follow); a failure prints
 {"error": {"code", "message", …}}. Environment: CCP_HOME, CCP_GATEWAY_URL, CCP_GATEWAY_TOKEN, CCP_NO_AUTOSTART,
-and for agents CCP_TOKEN, CCP_AGENTS_SOCKET.
+CCP_BELL=off (the board rings and notifies no more), and for agents CCP_TOKEN, CCP_AGENTS_SOCKET.
 """
 
 
@@ -104,7 +108,7 @@ def _parser(wanted: str | None) -> Parser:
         if noun != wanted:
             nouns.add_parser(noun, help=help, add_help=False)
             continue
-        module = import_module(f"ccp_tui.cli.{noun}")
+        module = import_module(f"ccp_tui.cli.{noun.replace('-', '_')}")
         own = verb(nouns, noun, help, getattr(module, "run", _board), epilog=getattr(module, "EPILOG", None))
         module.add_options(own)
     return parser

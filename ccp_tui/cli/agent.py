@@ -37,6 +37,15 @@ def add_options(parser: Parser) -> None:
     importing.add_argument("agents", metavar="AGENT", nargs="*")
     importing.add_argument("--all", action="store_true", help="every one that is not on the board yet")
     _files(nouns)
+    delete = verb(nouns, "delete", "Delete an agent from the gateway and the board.", _delete)
+    delete.add_argument("agent", metavar="AGENT")
+    delete.add_argument(
+        "--work",
+        choices=("stop", "unassign"),
+        help="what becomes of its work: stop it too, or take back what has not begun (default: refuse)",
+    )
+    delete.add_argument("--delete-files", action="store_true", default=None, help="its workspace too")
+    delete.add_argument("--yes", action="store_true", help="needed: nothing is asked")
     verb(nouns, "models", "The models that the gateway offers.", _models)
 
 
@@ -51,6 +60,9 @@ def _files(nouns: Nouns) -> None:
     show.add_argument("--version", type=positive, metavar="N", help="default: the latest")
     show.add_argument("--versions", action="store_true", help="list the versions instead")
     store.add_argument("file", metavar="FILE", help="- reads standard input")
+    store.add_argument(
+        "--force", action="store_true", default=None, help="also over a change that was made on the gateway"
+    )
 
 
 def _list(context: Context, args: argparse.Namespace) -> None:
@@ -166,8 +178,16 @@ def _file(context: Context, args: argparse.Namespace) -> None:
 
 def _set_file(context: Context, args: argparse.Namespace) -> None:
     content = read_text(args.file, args.name)
-    stored = context.call("agent.set_file", id=args.agent, name=args.name, content=content)
+    stored = context.call("agent.set_file", id=args.agent, name=args.name, content=content, force=args.force)
     context.emit(stored, f"{args.agent}  {args.name}  version {stored['version']} stored")
+
+
+def _delete(context: Context, args: argparse.Namespace) -> None:
+    """Deletes an agent; what it did stays in the history."""
+    if not args.yes:
+        raise usage(f"this deletes {one_line(args.agent)} for good: say --yes")
+    answer = context.call("agent.delete", 120, id=args.agent, work=args.work, delete_files=args.delete_files)
+    context.emit({"deleted": True, "id": args.agent, **answer}, f"{one_line(args.agent)} is deleted.")
 
 
 def _models(context: Context, args: argparse.Namespace) -> None:

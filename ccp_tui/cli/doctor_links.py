@@ -93,6 +93,9 @@ def _settings(home: Home, status: Json | None) -> Iterator[Finding]:
         # A service that is connected has a token, whatever the environment of this shell says.
         yield from _readable_by_others(settings.token_source)
     yield _through_service(known)
+    if known["state"] == "connected" and status.get("skill"):
+        fix = "agents report all the same: their prompts carry the full path of ccp"
+        yield Finding("skill", "warn", status["skill"], fix)
 
 
 def _token(settings: GatewaySettings, let_in: bool | None) -> Finding:

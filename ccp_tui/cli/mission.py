@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ccp_tui.cli import mission_policy, mission_read
 from ccp_tui.cli.context import Context
 from ccp_tui.cli.errors import usage
 from ccp_tui.cli.output import table
@@ -34,6 +35,8 @@ def add_options(parser: Parser) -> None:
         one = verb(nouns, name, help, _archive)
         one.add_argument("slug", metavar="MISSION")
         one.set_defaults(archived=archived)
+    mission_policy.add_options(nouns)
+    mission_read.add_options(nouns)
 
 
 def _list(context: Context, args: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ccp_tui.cli import task_moves, task_read, task_write
+from ccp_tui.cli.amounts import dollars, whole
 from ccp_tui.cli.parser import Nouns, Parser, Run, nouns_of, positive, seconds, verb
 
 STATES = ("planning", "inbox", "assigned", "in_progress", "testing", "review", "done", "cancelled")
@@ -24,6 +25,7 @@ def add_options(parser: Parser) -> None:
     _capture(nouns)
     _reading(nouns)
     _specs(nouns)
+    _planning(nouns)
     _agents(nouns)
     _moves(nouns)
     _reviews(nouns)
@@ -41,6 +43,18 @@ def _capture(nouns: Nouns) -> None:
     add.add_argument("--description", "-d", metavar="TEXT")
     add.add_argument("--due", metavar="DAY", help="2026-12-24")
     add.add_argument("--spec", metavar="FILE", help="a spec in YAML; - reads standard input")
+    add.add_argument(
+        "--auto", action="store_true", help="plan it at once, by stated assumptions instead of questions"
+    )
+    add.add_argument(
+        "--needs",
+        metavar="REF",
+        type=str.upper,
+        nargs="+",
+        action="extend",
+        help="tasks that must be done before it",
+    )
+    add.add_argument("--parent", metavar="REF", type=str.upper, help="the task that this one is a part of")
     edit = _several(
         nouns, "edit", "Change a task's title, description, priority or due date.", task_write.edit
     )
@@ -48,6 +62,13 @@ def _capture(nouns: Nouns) -> None:
     edit.add_argument("--description", "-d", metavar="TEXT")
     edit.add_argument("--priority", "-p", choices=PRIORITIES)
     edit.add_argument("--due", metavar="DAY", help="2026-12-24, or none")
+    for one in (add, edit):
+        one.add_argument(
+            "--budget-usd", metavar="N", type=dollars, help="dollars it may cost; none: no limit"
+        )
+        one.add_argument(
+            "--budget-tokens", metavar="N", type=whole, help="tokens it may use: 500k, 2M; none: no limit"
+        )
 
 
 def _reading(nouns: Nouns) -> None:
@@ -83,6 +104,21 @@ def _specs(nouns: Nouns) -> None:
     approve.add_argument("--version", type=positive, metavar="N", help="default: the latest")
 
 
+def _planning(nouns: Nouns) -> None:
+    plan = _several(nouns, "plan", "Let the planner make a spec, by questions to you.", task_moves.plan)
+    plan.add_argument(
+        "--auto",
+        action="store_true",
+        default=None,
+        help="no questions: it decides and states its assumptions",
+    )
+    replan = _one(nouns, "replan", "Tell the planner what its plan shall be instead.", task_moves.replan)
+    replan.add_argument("text", metavar="TEXT", nargs="+", help="what is to change; - reads standard input")
+    depend = _one(nouns, "depend", "Make a task wait until others are done.", task_moves.depend)
+    depend.add_argument("--needs", metavar="REF", type=str.upper, nargs="+", action="extend", required=True)
+    depend.add_argument("--remove", action="store_true", default=None, help="it waits for these no more")
+
+
 def _agents(nouns: Nouns) -> None:
     assign = verb(
         nouns, "assign", "Give tasks to an agent: assign REF … AGENT, or with --agent.", task_moves.assign
@@ -108,8 +144,8 @@ def _moves(nouns: Nouns) -> None:
     wait.add_argument("--timeout", type=seconds, metavar="SECONDS", default=600.0, help="default 600")
     for name, help in (
         ("unassign", "Take a task from its agent, back to the inbox."),
-        ("plan", "Start planning by questions and answers."),
         ("drop-plan", "End planning, back to the inbox; the transcript is kept."),
+        ("review", "Ask an agent for its review again, after one that gave no verdict."),
         ("stop", "Abort the run and end the attempt, back to assigned."),
         ("restore", "Bring a cancelled task back to the inbox."),
         ("retry", "Let a held task go on."),
@@ -135,7 +171,14 @@ def _reviews(nouns: Nouns) -> None:
         )
         parser.add_argument("--attempt", type=positive, metavar="N", help="its attempt (default: the latest)")
         parser.add_argument("--reason", "-r", metavar="TEXT", required=required)
-        parser.set_defaults(method=f"task.{name}")
+        parser.set_defaults(method=f"task.{name}", accept_changes=None)
+        if name == "approve":
+            parser.add_argument(
+                "--accept-changes",
+                action="store_true",
+                default=None,
+                help="also when files were changed after their checks ran",
+            )
 
 
 def _order(nouns: Nouns) -> None:

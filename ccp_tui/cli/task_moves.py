@@ -6,7 +6,7 @@ import argparse
 import time
 from typing import Any
 
-from ccp_tui.cli.context import Context
+from ccp_tui.cli.context import Context, read_text
 from ccp_tui.cli.errors import CliError, usage
 from ccp_tui.cli.events import line_of
 from ccp_tui.cli.several import for_each
@@ -15,6 +15,9 @@ from ccp_tui.cli.task_words import short
 Json = dict[str, Any]
 
 _PARAMETERS = ("reason", "to", "before", "after")
+_RUNNING, _RESTING = ("in_progress", "testing"), ("review", "done", "cancelled")
+# Where a plan stands while the planner is at it, and while it waits for the person.
+_PLANNER_AT_IT, _PERSONS_TURN = ("opening", "planner"), ("person", "proposed")
 
 
 def move(context: Context, args: argparse.Namespace) -> int:
@@ -59,6 +62,34 @@ def approve_spec(context: Context, args: argparse.Namespace) -> int:
     return for_each(context, args.refs, approve, short)
 
 
+def plan(context: Context, args: argparse.Namespace) -> int:
+    """Begins planning; the planner's questions come to ``ccp question list``."""
+    return for_each(
+        context, args.refs, lambda ref: context.call("task.plan", ref=ref, auto=args.auto)["task"], short
+    )
+
+
+def replan(context: Context, args: argparse.Namespace) -> int:
+    """Hands the person's words about a plan to the planner."""
+    text = " ".join(args.text)
+    text = read_text("-", "TEXT") if text == "-" else text
+    if not text.strip():
+        raise usage("say what is to change: the text is empty")
+    return for_each(
+        context, args.refs, lambda ref: context.call("task.replan", ref=ref, text=text.strip())["task"], short
+    )
+
+
+def depend(context: Context, args: argparse.Namespace) -> int:
+    """A task waits for others from here on, or for these no more."""
+
+    def act(ref: str) -> Json:
+        task: Json = context.call("task.depend", ref=ref, needs=args.needs, remove=args.remove)["task"]
+        return task
+
+    return for_each(context, args.refs, act, short)
+
+
 def verdict(context: Context, args: argparse.Namespace) -> int:
     """Approves or rejects one round: the one that was named, else the one that stands when the command runs."""
 
@@ -68,9 +99,8 @@ def verdict(context: Context, args: argparse.Namespace) -> int:
             card = context.call("task.show", ref=ref)["task"]
             attempt = attempt or card.get("attempt") or 0
             round = round or card.get("round") or 0
-        task: Json = context.call(args.method, ref=ref, attempt=attempt, round=round, reason=args.reason)[
-            "task"
-        ]
+        verdict = {"attempt": attempt, "round": round, "reason": args.reason}
+        task: Json = context.call(args.method, ref=ref, **verdict, accept_changes=args.accept_changes)["task"]
         return task
 
     return for_each(context, args.refs, judge, short)
@@ -114,14 +144,15 @@ def _follow(context: Context, card: Json, deadline: float, *, started: bool = Fa
     """The card once it rests; tells on the way what happens. Raises CliError when it is held or time is up."""
     ref = card["ref"]
     while True:
-        started = started or card["state"] in ("in_progress", "testing")
-        if card["state"] in ("review", "done", "cancelled"):
+        runs = card["state"] in _RUNNING or card.get("planning") in _PLANNER_AT_IT
+        started = started or runs
+        if card["state"] in _RESTING or card.get("planning") in _PERSONS_TURN:
             return card
         if hold := card.get("hold"):
             raise CliError(
                 "FAILED", f"held: {hold.get('reason')}", {"fix": hold.get("release"), "state": card["state"]}
             )
-        if started and card["state"] not in ("in_progress", "testing") and not card.get("queued"):
+        if started and not runs and not card.get("queued"):
             where = card["state"].replace("_", " ")
             raise CliError("FAILED", f"it is in {where} and nothing runs", {"state": card["state"]})
         event = context.line.next_event(deadline)

@@ -35,6 +35,12 @@ def _lines(task: Json) -> Iterator[str]:
         f"agent {one_line(agent)}" if agent else "no agent",
         f"priority {task.get('priority')}",
     ]
+    if task.get("subtasks"):
+        facts.append(f"{task.get('subtasks_done') or 0}/{task['subtasks']} sub-tasks done")
+    if task.get("parent"):
+        facts.append(f"part of {task['parent']}")
+    if task.get("waits_for"):
+        facts.append(f"waits for {' '.join(task['waits_for'])}")
     if task.get("due"):
         facts.append(f"due {local_time(task['due'])}")
     yield "  " + " · ".join(facts)

@@ -6,6 +6,7 @@ import argparse
 from datetime import date
 from typing import Any
 
+from ccp_tui.cli.amounts import given
 from ccp_tui.cli.context import Context, read_text
 from ccp_tui.cli.errors import usage
 from ccp_tui.cli.output import print_raw
@@ -28,6 +29,10 @@ def add(context: Context, args: argparse.Namespace) -> None:
         description=args.description,
         due=due_day(args.due) if args.due else None,
         spec=read_text(args.spec, "--spec") if args.spec else None,
+        auto=args.auto or None,
+        needs=args.needs,
+        parent=args.parent,
+        **{name: value for name, value in _budgets(args).items() if value is not None},
     )["task"]
     context.emit(task, lambda: short(task))
 
@@ -41,11 +46,13 @@ def edit(context: Context, args: argparse.Namespace) -> int:
     }
     if args.due is not None:
         changes["due"] = due_day(args.due)
+    changes |= _budgets(args)
     if not changes:
-        raise usage("nothing to change: give --title, --description, --priority or --due")
+        raise usage("nothing to change: give --title, --description, --priority, --due or a budget")
 
     def change(ref: str) -> Json:
-        task: Json = context.call("task.edit", ref=ref, **changes)["task"]
+        # Not through Context.call, which leaves out what is None: a budget of None is one that is taken away.
+        task: Json = context.line.call("task.edit", {"ref": ref, **changes})["task"]
         return task
 
     return for_each(context, args.refs, change, short)
@@ -72,6 +79,12 @@ def spec(context: Context, args: argparse.Namespace) -> None:
         print_raw(found["text"])
     else:
         context.note(f"{args.ref} has no spec yet: ccp task spec --template > spec.yaml")
+
+
+def _budgets(args: argparse.Namespace) -> Json:
+    """The budgets that were given; None for one that is taken away."""
+    budgets = {name: getattr(args, name) for name in ("budget_usd", "budget_tokens")}
+    return {name: given(value) for name, value in budgets.items() if value is not None}
 
 
 def due_day(text: str) -> str:

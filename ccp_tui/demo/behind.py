@@ -14,10 +14,8 @@ from pathlib import Path
 
 from ccp_tui.client import ServiceClient
 from ccp_tui.demo.director import WATCHED, Director
-from ccp_tui.demo.stage import stage
+from ccp_tui.demo.stage import THINKING, stage
 from ccp_tui.failures import ServiceUnavailable
-
-THINKING = 1.2  # seconds before each command of an agent: slow enough to be watched
 
 
 async def _run(folder: Path, port: int) -> None:

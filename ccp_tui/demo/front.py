@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ccp_tui.client import ServiceClient
 from ccp_tui.demo.director import HURRIED, Director
-from ccp_tui.demo.stage import home_in, stage, throw_away
+from ccp_tui.demo.stage import THINKING, home_in, stage, throw_away
 from ccp_tui.failures import ServiceUnavailable
 from ccp_tui.gateway.demo.server import EmbeddedGateway
 from ccp_tui.paths import Home
@@ -41,6 +41,7 @@ In another terminal:
     ccp
 
 The first line is enough: programs of this machine get in with any token, or none; web pages do not.
+Its agents plan, work and review: ccp task add "Write a greeting" --auto needs no more than your approvals.
 Ctrl-C ends it, and removes all that it kept. For the real thing: openclaw gateway run
 """
 
@@ -114,7 +115,7 @@ async def _gateway_only(folder: Path, port: int) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, ended.set)
     token = os.environ.get("CCP_GATEWAY_TOKEN", "").strip() or DEMO_TOKEN
-    gateway = EmbeddedGateway(folder / "gateway", port, token, anyone=True)
+    gateway = EmbeddedGateway(folder / "gateway", port, token, think=THINKING, anyone=True)
     try:
         await gateway.start()
     except OSError as error:

@@ -1,10 +1,19 @@
-"""The play: a mission, three agents, and what happens to each of its tasks."""
+"""The play: the first mission, where each step is asked for, its three agents, and what happens to its tasks.
+
+The second mission, whose tasks are planned and run by themselves, is in ``planned``.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-MISSION = {"title": "Website relaunch", "slug": "website", "icon": "🌐", "prefix": "WEB"}
+MISSION = {
+    "title": "Website relaunch",
+    "slug": "website",
+    "icon": "🌐",
+    "prefix": "WEB",
+    "policy": {"auto": "off", "review": "person"},
+}
 
 
 @dataclass(frozen=True)
@@ -28,9 +37,7 @@ CAST = (
         "🚀",
         "# Nova\n\nYou build small things well. You finish what you begin, and show it.\n",
     ),
-    Cast(
-        "Quill", "Writer", "🪶", "# Quill\n\nYou write plainly and shortly. Every sentence earns its place.\n"
-    ),
+    Cast("Juno", "Writer", "🖋", "# Juno\n\nYou write plainly and shortly. Every sentence earns its place.\n"),
     Cast(
         "Iris",
         "Analyst",
@@ -41,11 +48,28 @@ CAST = (
 
 
 @dataclass(frozen=True)
+class Plan:
+    """How a line becomes a plan.
+
+    ``answers``: the option and the words with which each question is answered, in their order. ``given``: how many of
+    them are given while somebody watches; the rest, and the approval, are left to the person at the keyboard. None:
+    nothing is left. ``auto``: no questions, but assumptions. ``second_look``: the key of the sub-task to which a
+    criterion is added before the plan is approved, one for which the reviewer sends the first round back.
+    """
+
+    answers: tuple[tuple[str, str], ...] = ()
+    given: int | None = None
+    auto: bool = False
+    second_look: str = ""
+
+
+@dataclass(frozen=True)
 class Scene:
     """A task and how far it goes by itself.
 
-    ``way``: inbox, planning, assigned, cancelled, or run. ``verdicts``: the reasons it is rejected with, one after the
-    other, and "" for an approval; when there is no verdict left it stays in Review, for the person at the keyboard.
+    ``way``: inbox, assigned, cancelled, run; planned, with a ``plan``; or part, a sub-task of a plan.
+    ``verdicts``: the reasons it is rejected with, one after the other, and "" for an approval; when there is no verdict
+    left it stays in Review, for the person at the keyboard, or for the reviewer where the mission has one.
     ``held``: it stops with a question, so nobody waits for its end.
     """
 
@@ -57,14 +81,24 @@ class Scene:
     priority: str = "normal"
     verdicts: tuple[str, ...] = ()
     held: bool = False
+    plan: Plan | None = None
+    mission: str = str(MISSION["slug"])
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it is to end in Done."""
+        return self.way in ("run", "planned", "part") and not self.held
 
 
 REAL_GATEWAY = """\
 Everything here is a demo: the gateway is a small one of our own, the agents follow a script, there is no AI in them, \
 and nothing of it remains when you quit.
 
-Take part: n captures a task, a assigns it, d dispatches it, a review is yours to approve or to reject, and \
-every agent answers in its chat.
+Take part: ! shows what needs you, and enter answers it: a question of the planner, a plan to approve, reviews. \
+n captures a task, P plans it, A approves the plan, and what it asks for is made and done. \
+In Website relaunch each step is asked for: a assigns a task, d dispatches it, its review is yours (A or R). \
+In Open day plans start by themselves when they are approved, and an agent reviews. m goes from one to the other, \
+and every agent answers in its chat (c).
 
 For the real thing: install OpenClaw, start its gateway (openclaw gateway run), then run ccp. \
 CCP_GATEWAY_URL and CCP_GATEWAY_TOKEN name another gateway.
@@ -98,7 +132,7 @@ checks:
     ),
     Scene(
         "Write the launch announcement",
-        "quill",
+        "juno",
         priority="high",
         verdicts=("Too dry: say in the first line what people get out of it.", ""),
         spec="""\
@@ -140,7 +174,7 @@ checks:
     ),
     Scene(
         "Answer the questions people ask most",
-        "quill",
+        "juno",
         spec="""\
 title: Answer the questions people ask most
 summary: The page that saves us letters.
@@ -246,7 +280,7 @@ success_criteria:
 """,
     ),
     Scene("Rename the newsletter", way="inbox", description="Three ideas, one winner."),
-    Scene("Plan the search of the site", way="planning", description="What should people be able to find?"),
+    Scene("Search of the site", way="inbox", description="P plans it: the planner asks what it must know."),
     Scene("Animated banner", way="cancelled", priority="low"),
     Scene("This is a demo: read me", way="inbox", priority="urgent", description=REAL_GATEWAY),
 )
@@ -264,9 +298,9 @@ def _more(title: str, agent: str, path: str, summary: str) -> Scene:
 # What is captured one by one later on, so that the board goes on moving for some minutes.
 LATER = (
     _more("A page for what is not found", "nova", "site/404.html", "A kind word and a way home."),
-    _more("Words for the buttons", "quill", "texts/buttons.yaml", "A button says what it does."),
+    _more("Words for the buttons", "juno", "texts/buttons.yaml", "A button says what it does."),
     _more("Which pages nobody reads", "iris", "speed/unread.csv", "A list, the least read first."),
     _more("Icons in one style", "nova", "site/icons.svg", "Six icons, one pen."),
-    _more("Letter to the old customers", "quill", "texts/letter.md", "They hear it first."),
+    _more("Letter to the old customers", "juno", "texts/letter.md", "They hear it first."),
     _more("Map of the site", "iris", "site/map.xml", "For machines that look for us."),
 )

@@ -19,6 +19,8 @@ from ccp_tui.service.core import ControlService
 from ccp_tui.service.process import serve
 from ccp_tui.service.settings import Settings
 
+THINKING = 1.2  # seconds before each command of an agent: slow enough to be watched
+
 # Sockets live in the folder, and a socket's path has 107 bytes at most.
 LONGEST_TEMPORARY = 60
 

@@ -17,6 +17,7 @@ from ccp_tui.gateway.events import (
     RunFinal,
     RunStatus,
     SessionChanged,
+    SubagentChanged,
     ToolEvent,
 )
 from ccp_tui.gateway.handshake import SCOPES, Claim, Hello, shake_hands
@@ -78,6 +79,7 @@ __all__ = [
     "SendAck",
     "SessionChanged",
     "SessionRow",
+    "SubagentChanged",
     "ToolEvent",
     "shake_hands",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import mimetypes
 import time
 from collections.abc import Iterable
@@ -26,7 +27,10 @@ from ccp_tui.gateway.status import GatewayError
 
 # The gateway writes agents into its configuration and reads that again some moments after it acknowledged.
 AGENT_SETTLES_S = 20.0
+# A model that was taken away leaves the list within a second, unless it is the default too.
+MODEL_SETTLES_S = 3.0
 SLOW_S = 60.0
+MOST_CHILDREN = 200
 
 
 class Caller(Protocol):
@@ -58,12 +62,25 @@ class GatewayCalls:
         return await self._settled(agent_id) or RemoteAgent.parse({**created, "id": agent_id})
 
     async def agent_update(
-        self, agent_id: str, *, name: str | None = None, model: str | None = None, emoji: str | None = None
+        self,
+        agent_id: str,
+        *,
+        name: str | None = None,
+        model: str | None = None,
+        emoji: str | None = None,
+        own_model: bool = True,
     ) -> None:
-        """Changes what is given, and waits until it took effect: a run that begins meanwhile would fail."""
+        """Changes what is given, and waits until it took effect: a run that begins meanwhile would fail.
+
+        ``own_model=False`` takes the agent's model from it: the gateway's default holds for it then.
+        """
         wanted = _given(name=name, model=model, emoji=emoji)
-        await self._call("agents.update", {"agentId": agent_id, **wanted}, timeout=SLOW_S)
+        params = {"agentId": agent_id, **wanted}
+        before = None if own_model else await self._model_of(agent_id)
+        await self._call("agents.update", params if own_model else {**params, "model": None}, timeout=SLOW_S)
         await self._settled(agent_id, **wanted)
+        if not own_model:
+            await self._model_left(agent_id, before)
 
     async def agent_delete(self, agent_id: str, delete_files: bool = False) -> None:
         """Deletes an agent, and waits until the list has it no more: it lags behind the answer."""
@@ -86,6 +103,20 @@ class GatewayCalls:
         body = await self._call("agents.files.set", params)
         return RemoteFile.parse(mapping(body.get("file")))
 
+    async def config(self) -> Json:
+        """The gateway's configuration: ``parsed`` as written, ``config`` in force, secrets blacked out, ``hash``."""
+        return await self._call("config.get", {})
+
+    async def config_patch(self, patch: Json, base_hash: str) -> None:
+        """Merges a change into the configuration, which is taken up at once. ``base_hash``: that of :meth:`config`,
+        refused if the configuration changed since. Runs that are just beginning fail: they were superseded."""
+        params = {"raw": json.dumps(patch), "baseHash": base_hash}
+        await self._call("config.patch", params, timeout=SLOW_S)
+
+    async def skills(self) -> list[Json]:
+        """The skills that the default agent has or could have, as the gateway tells of them."""
+        return _rows(await self._call("skills.status", {}), "skills")
+
     async def models_list(self) -> list[RemoteModel]:
         """The models that the gateway is configured for."""
         body = await self._call("models.list", {"view": "configured"})
@@ -100,6 +131,12 @@ class GatewayCalls:
         body = await self._call("sessions.describe", {"key": key})
         row = body.get("session")
         return SessionRow.parse(row) if isinstance(row, dict) else None
+
+    async def session_children(self, key: str) -> list[SessionRow]:
+        """The sub-agents that runs of this session spawned, the one that was last active first."""
+        body = await self._call("sessions.list", {"spawnedBy": key, "limit": MOST_CHILDREN})
+        rows = [SessionRow.parse(mapping(row)) for row in sequence(body.get("sessions"))]
+        return [row for row in rows if row.key and row.key != key]
 
     async def session_patch(self, key: str, **fields: Any) -> None:
         """Changes fields of a session by the gateway's names, e.g. ``permissionMode="guarded"``."""
@@ -157,6 +194,17 @@ class GatewayCalls:
     async def question_resolve(self, question_id: str, answers: dict[str, list[str]]) -> None:
         """``answers``: for each question's id the chosen labels, or the person's own words."""
         await self._call("question.resolve", {"id": question_id, "answers": {"answers": answers}})
+
+    async def _model_of(self, agent_id: str) -> str | None:
+        return next((agent.model for agent in await self.agents_list() if agent.id == agent_id), None)
+
+    async def _model_left(self, agent_id: str, before: str | None) -> None:
+        """Waits until the list shows another model; not long, for the default may be the very same."""
+        end = time.monotonic() + MODEL_SETTLES_S
+        while time.monotonic() < end:
+            if await self._model_of(agent_id) != before:
+                return
+            await asyncio.sleep(0.1)
 
     async def _settled(self, agent_id: str, **wanted: str) -> RemoteAgent | None:
         """The agent once the list shows it with the wanted fields; None if that takes too long."""

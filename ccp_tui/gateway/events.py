@@ -15,6 +15,9 @@ from typing import Any
 from ccp_tui import wire
 from ccp_tui.gateway.nouns import Json, RemoteMessage, content_text, mapping, sequence, text, whole
 
+# The kinds and causes of a failed run that pass by themselves.
+_TEMPORARY = ("timeout", "rate_limit", "overloaded", "server_error", "empty_response")
+
 # Remembered tool calls and ended runs; the oldest are forgotten, so a flood can't grow them.
 REMEMBERED = 4096
 
@@ -58,10 +61,21 @@ class RunAborted(GatewayEvent):
 
 @dataclass(frozen=True)
 class RunFailed(GatewayEvent):
-    """``message`` is the gateway's own, sanitised: the provider's words are not in it."""
+    """``message`` is the gateway's own, sanitised: the provider's words are not in it.
+
+    ``kind`` is one of refusal, timeout, rate_limit, context_length, unknown, or nothing: most failures have none.
+    ``cause`` is finer, where the provider was asked at all: server_error, overloaded, auth, billing, format and so on
+    (``errorKind`` and ``errorDetail.failoverReason`` in gateway/protocol/rpc-bootstrap-and-events.md).
+    """
 
     message: str
     kind: str | None
+    cause: str = ""
+
+    @property
+    def temporary(self) -> bool:
+        """Whether the same again may do: the provider is busy or broken, and not at odds with what it was asked."""
+        return self.kind in _TEMPORARY or (self.kind in (None, "unknown") and self.cause in _TEMPORARY)
 
     @property
     def superseded(self) -> bool:
@@ -95,6 +109,25 @@ class SessionChanged(GatewayEvent):
 
     row: Json
     reason: str
+
+
+@dataclass(frozen=True)
+class SubagentChanged(GatewayEvent):
+    """A sub-agent that a run of ``session_key`` spawned came into being, went on or ended (event ``task``).
+
+    ``key`` is its own session, ``run_id`` its run, ``label`` how its prompt begins, ``words`` what it said last.
+    ``status`` is the gateway's: queued, running, completed, failed, cancelled and the like.
+    """
+
+    key: str
+    label: str
+    status: str
+    words: str
+
+    @property
+    def over(self) -> bool:
+        """Whether it ended, well or not."""
+        return self.status not in ("queued", "running")
 
 
 @dataclass(frozen=True)
@@ -165,6 +198,8 @@ class Reader:
             case "sessions.changed":
                 reason = text(payload.get("reason")) or text(payload.get("phase"))
                 return [SessionChanged(**_where(payload), row=payload, reason=reason)]
+            case "task":
+                return self._task(mapping(payload.get("task")))
             case "exec.approval.requested":
                 request = mapping(payload.get("request"))
                 where, expires = _where(request), whole(payload.get("expiresAtMs"))
@@ -197,6 +232,21 @@ class Reader:
         self.counters[f"unused:{name[:60]}" if len(self.counters) < 500 else "unused"] += 1
         return []
 
+    def _task(self, task: Json) -> list[GatewayEvent]:
+        """An entry of the gateway's ledger of background work; only sub-agents are of interest."""
+        child = text(task.get("childSessionKey"))
+        if text(task.get("kind")) != "subagent" or not child:
+            return []
+        return [
+            SubagentChanged(
+                **_where(task),
+                key=child,
+                label=text(task.get("label")) or text(task.get("title")),
+                status=text(task.get("status")),
+                words=text(task.get("progressSummary")) or text(task.get("lastActivity")),
+            )
+        ]
+
     def _chat(self, payload: Json) -> list[GatewayEvent]:
         where = _where(payload)
         state, message = text(payload.get("state")), payload.get("message")
@@ -217,7 +267,9 @@ class Reader:
                 return [RunAborted(**where, stop_reason=stop, text=words or None)]
             case "error":
                 reason = text(payload.get("errorMessage")) or "the run failed without a reason"
-                return [RunFailed(**where, message=reason, kind=text(payload.get("errorKind")) or None)]
+                kind = text(payload.get("errorKind")) or None
+                cause = text(mapping(payload.get("errorDetail")).get("failoverReason"))
+                return [RunFailed(**where, message=reason, kind=kind, cause=cause)]
         self.counters["unknown_chat_states"] += 1
         return []
 

@@ -1,4 +1,8 @@
-"""The needs-you queue: what waits for the person, the most urgent first, pushed whole when it changes."""
+"""The needs-you queue: what waits for the person, the most urgent first, pushed whole when it changes.
+
+An item's key stands for one transition: the same hold after a release has another one, so that whoever rings a bell
+for a key that is new rings it once for each.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,13 @@ from ccp_tui.gateway import (
     ApprovalResolved,
     GatewayError,
     GatewayEvent,
-    QuestionRequested,
-    QuestionResolved,
 )
 from ccp_tui.gateway.events import Reader
+from ccp_tui.gateway.nouns import mapping, sequence
 from ccp_tui.lifecycle import State
+from ccp_tui.model import HoldKind
 from ccp_tui.service import params as p
+from ccp_tui.service.answers import shown
 from ccp_tui.service.background import Background
 from ccp_tui.service.context import Context
 from ccp_tui.service.errors import not_found, usage
@@ -36,14 +41,18 @@ URGENCY = {
     "stalled": 3,
     "budget": 4,
     "dependency": 5,
+    "plan": 6,
     "review": 6,
     "gateway": 7,
 }
+# An agent is asked for its verdict: the person's turn comes after it, if at all.
+_WITH_REVIEWER = ("opening", "reviewing")
 SETTLE_S = 0.05
 
 
 class Attention:
-    """Built anew from the held tasks, the reviews and the gateway's open requests whenever one of them changes."""
+    """Built anew from the held tasks, the open questions, the reviews and the gateway's open approvals whenever one
+    of them changes."""
 
     def __init__(self, context: Context, background: Background) -> None:
         self._c = context
@@ -52,11 +61,7 @@ class Attention:
         self.told: list[Row] = []  # the queue as subscribers know it; the next change is told as it comes
 
     def methods(self) -> dict[str, Method]:
-        return {
-            "attention.list": self._list,
-            "approval.resolve": self._resolve,
-            "question.answer": self._answer,
-        }
+        return {"attention.list": self._list, "approval.resolve": self._resolve}
 
     def start(self) -> None:
         self._background.start(self._loop(), "attention")
@@ -65,36 +70,29 @@ class Attention:
         self._changed.set()
 
     def event(self, event: GatewayEvent) -> None:
-        """The gateway's requests for a person come and go; resolved elsewhere, they disappear here."""
+        """The gateway's requests for an approval come and go; resolved elsewhere, they disappear here."""
         live = self._c.live
         match event:
             case ApprovalRequested():
                 live.approvals[event.id] = _approval(event)
             case ApprovalResolved():
                 live.approvals.pop(event.id, None)
-            case QuestionRequested():
-                live.questions[event.id] = _question(event)
-            case QuestionResolved():
-                live.questions.pop(event.id, None)
             case _:
                 return
         self._background.start(self._tell({event.session_key}), "telling of a request")
 
     async def reconcile(self) -> None:
-        """After a connect: the requests that are open now, and no others."""
-        calls = self._c.gateway.calls
+        """After a connect: the approvals that are open now, and no others."""
         try:
-            approvals, questions = await calls.approvals_list(), await calls.questions_list()
+            approvals = await self._c.gateway.calls.approvals_list()
         except GatewayError:
             return  # asked again at the next connect
-        before = {one["session_key"] for one in self._c.live.requests()}
+        before = {one["session_key"] for one in self._c.live.approvals.values()}
         self._c.live.approvals.clear()
-        self._c.live.questions.clear()
         reader = Reader()
-        for name, rows in (("exec.approval.requested", approvals), ("question.requested", questions)):
-            for row in rows:
-                for event in reader.read(wire.Event(name, row)):
-                    self.event(event)
+        for row in approvals:
+            for event in reader.read(wire.Event("exec.approval.requested", row)):
+                self.event(event)
         await self._tell(before)
 
     async def items(self) -> list[Row]:
@@ -102,15 +100,24 @@ class Attention:
 
     def read(self, store: Store) -> list[Row]:
         """The queue, within a transaction."""
-        items = [_held(card) for card in store.cards.select({}, held=True)]
+        items = [_held(card) for card in store.cards.select({}, held=True) if not _asks(card)]
+        items += [_question(row) for row in store.questions.open()]
         items += [
-            _review(card) for card in store.cards.select({"state": State.REVIEW.value}) if not card["hold"]
+            _review(card)
+            for card in store.cards.select({"state": State.REVIEW.value})
+            if not card["hold"] and card["review"] not in _WITH_REVIEWER
         ]
-        for request in self._c.live.requests():
+        items += [
+            _plan(card, store.plannings.of_task(card["id"]))
+            for card in store.cards.select({"state": State.PLANNING.value})
+            if not card["hold"] and card["planning"] == "proposed"
+        ]
+        secrets = [one for one in self._c.live.questions.values() if one["secret"]]
+        for request in (*self._c.live.approvals.values(), *secrets):
             attempt = store.attempts.by_session(request["session_key"])
             ref = store.tasks.get(attempt["task_id"])["ref"] if attempt else None
-            items.append({**request, "ref": ref})
-        return sorted(items, key=lambda item: (item["urgency"], item["since"]))
+            items.append({**_secret(request), "ref": ref} if "secret" in request else {**request, "ref": ref})
+        return sorted(items, key=lambda item: (item["urgency"], item["since"], item["key"]))
 
     async def _list(self, _: Json) -> Json:
         return {"attention": await self.items()}
@@ -123,17 +130,6 @@ class Attention:
         if decision not in known["answer"]["decisions"]:
             raise usage(f"the gateway offers {', '.join(known['answer']['decisions'])}", field="decision")
         await self._c.gateway.calls.approval_resolve(request, decision)
-        return {}
-
-    async def _answer(self, params: Json) -> Json:
-        request, answers = p.text(params, "id"), params.get("answers")
-        if request not in self._c.live.questions:
-            raise not_found("this question is not open any more")
-        if not isinstance(answers, dict):
-            raise usage(
-                "answers must be an object: the question's id, and a list of answers", field="answers"
-            )
-        await self._c.gateway.calls.question_resolve(request, answers)
         return {}
 
     async def _tell(self, session_keys: set[str]) -> None:
@@ -160,13 +156,28 @@ class Attention:
                 self._c.hub.publish("attention", {"attention": items})
 
 
+def _asks(card: Row) -> bool:
+    """Whether a card is held for questions that are in the queue themselves."""
+    return bool(card["hold"]["kind"] == HoldKind.QUESTION and card["questions"] > 0)
+
+
 def _held(card: Row) -> Row:
     hold = card["hold"]
-    return _item(f"{card['ref']}:{hold['kind']}", hold["kind"], card, hold["reason"], hold["since"])
+    key = f"{card['ref']}:{hold['kind']}:{hold['since']}"
+    return _item(key, hold["kind"], card, hold["reason"], hold["since"])
+
+
+def _plan(card: Row, planning: Row | None) -> Row:
+    text = f"the plan, version {card['spec_version']}, waits for your approval"
+    proposal = f"{planning['number']}:{planning['seen_key']}" if planning else ""
+    key = f"{card['ref']}:plan:{proposal}"
+    return _item(key, "plan", card, text, card["updated_at"])
 
 
 def _review(card: Row) -> Row:
     text = f"round {card['round']} waits for your review"
+    if card["review"] == "given":
+        text = f"round {card['round']} was approved by the reviewer and waits for you"
     key = f"{card['ref']}:review:{card['attempt']}:{card['round']}"
     return _item(key, "review", card, text, card["state_since"])
 
@@ -197,19 +208,41 @@ def _approval(event: ApprovalRequested) -> Row:
             "decisions": decisions,
             "command": command,
             "cwd": clean(str(request.get("cwd") or "")),
+            "risk": _risk(request),
+            "host": one_line(str(request.get("host") or ""), 60),
             "expires_at": clock.from_ms(event.expires_at_ms) if event.expires_at_ms else None,
         },
     }
 
 
-def _question(event: QuestionRequested) -> Row:
-    texts = "; ".join(
-        one_line(str(one.get("question") or one.get("header") or "")) for one in event.questions
-    )
+def _question(row: Row) -> Row:
     return {
-        **_request(event, event.id, "question", f"asks: {one_line(texts, 300)}"),
-        "answer": {"method": "question.answer", "id": event.id, "questions": event.questions},
+        "key": f"question:{row['id']}",
+        "urgency": URGENCY["question"],
+        "kind": "question",
+        "ref": row["ref"],
+        "agent": row["agent_id"] or None,
+        "text": f"{row['agent_id'] or 'an agent'} asks: {one_line(row['text'], 300)}",
+        "since": row["asked_at"],
+        "session_key": row["session_key"],
+        "answer": {"method": "question.answer", "question": shown(row)},
     }
+
+
+def _secret(request: Row) -> Row:
+    """A question for a secret: it goes from the person straight to the gateway, and not through a database of ours."""
+    shown_of = {key: value for key, value in request.items() if key != "secret"}
+    text = f"{request['text']} (a secret: answer it in OpenClaw's own interface)"
+    return {**shown_of, "urgency": URGENCY["question"], "text": text, "answer": None}
+
+
+def _risk(request: Json) -> list[str]:
+    """What the gateway's own look at the command says of it, in its words; nothing where it has no opinion."""
+    analysis = mapping(request.get("commandAnalysis"))
+    warnings = [request.get("warningText"), *sequence(analysis.get("warningLines"))]
+    kinds = [str(one).replace("-", " ") for one in sequence(analysis.get("riskKinds")) if one]
+    said = [one_line(hide(str(one)), 300) for one in warnings if one]
+    return [*dict.fromkeys(said), *([f"risk: {', '.join(kinds)}"] if kinds else [])]
 
 
 def _request(event: GatewayEvent, request: str, kind: str, text: str) -> Row:

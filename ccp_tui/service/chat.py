@@ -143,9 +143,25 @@ def _release(store: Store, attempt: Json, text: str) -> None:
     """A worker that waited for words goes on; one whose rounds are used up can't, whatever it is told."""
     task = store.tasks.get(attempt["task_id"])
     waits = task["hold_kind"] in (HoldKind.QUESTION, HoldKind.STALLED)
+    if not _answers(store, attempt, text):
+        return
     if waits and store.rounds.current(attempt["id"])["result"] is None:
         store.tasks.hold(task["id"], None)
         record(store, task, person(), "released", "was answered and goes on", reason=text)
+
+
+def _answers(store: Store, attempt: Json, text: str) -> bool:
+    """Words to a worker that asked one question are its answer, and reach it as they are.
+
+    False when it asked several: they are answered one by one.
+    """
+    asked = [
+        row for row in store.questions.open_of_task(attempt["task_id"]) if row["attempt_id"] == attempt["id"]
+    ]
+    if len(asked) == 1 and asked[0]["kind"] == "report":
+        store.questions.answer(asked[0]["id"], {"options": [], "text": text}, person().name)
+        store.questions.delivered(asked[0]["id"])
+    return len(asked) < 2
 
 
 def _attachment(path: str) -> str:

@@ -8,29 +8,46 @@ from collections.abc import Callable, Mapping
 from ccp_tui.gateway import GatewayClient, GatewayEvent, GatewaySettings, GatewayStatus, Hello
 from ccp_tui.lifecycle import State
 from ccp_tui.paths import Home
+from ccp_tui.service.agentdelete import AgentDelete
 from ccp_tui.service.agents import Agents
+from ccp_tui.service.askreports import AskReports, answerer
 from ccp_tui.service.attention import Attention
 from ccp_tui.service.background import Background
 from ccp_tui.service.chat import Chat
+from ccp_tui.service.commands import Commands
 from ccp_tui.service.context import Context
+from ccp_tui.service.crew import Crew
 from ccp_tui.service.database import Database
 from ccp_tui.service.decisions import Decisions
 from ccp_tui.service.delivery import Deliveries
+from ccp_tui.service.dependencies import Dependencies
 from ccp_tui.service.dispatch import Dispatcher
+from ccp_tui.service.duties import Duties
+from ccp_tui.service.gatewayquestions import GatewayQuestions
 from ccp_tui.service.gatewaywatch import GatewayWatch
+from ccp_tui.service.halts import Halts
 from ccp_tui.service.hub import Hub
 from ccp_tui.service.live import Live
 from ccp_tui.service.methods import guarded
 from ccp_tui.service.missions import Missions
 from ccp_tui.service.outcomes import Outcomes
 from ccp_tui.service.overview import Overview
+from ccp_tui.service.planning import Planning
+from ccp_tui.service.plansteps import deliver_answer
+from ccp_tui.service.questions import Questions
 from ccp_tui.service.reports import Reports
+from ccp_tui.service.reviewing import Reviewing
 from ccp_tui.service.runs import Runs
 from ccp_tui.service.settings import Settings
+from ccp_tui.service.skill import Skill
 from ccp_tui.service.sockets import Caller, Handler
+from ccp_tui.service.subagents import Subagents
 from ccp_tui.service.tasks import Tasks
+from ccp_tui.service.timeline import Timelines
 from ccp_tui.service.tokens import Tokens
+from ccp_tui.service.verdicts import Verdicts
 from ccp_tui.service.verification import Verification
+from ccp_tui.service.workreports import WorkReports
 from ccp_tui.store import Committed, Store
 from ccp_tui.wire import Json
 
@@ -52,7 +69,7 @@ class ControlService:
     ) -> None:
         store = Store(home.database, home.backups)
         self._background = background = Background()
-        self._live = Live()
+        self._live = Live(policy=settings.policy)
         self._hub = hub
         self.gateway = GatewayClient(
             load_gateway(),
@@ -71,14 +88,31 @@ class ControlService:
             gateway=self.gateway,
         )
         tokens = Tokens(home.root / "token.key")
-        self._deliveries = Deliveries(context, tokens, background, self._judge)
+        self._deliveries = Deliveries(context, tokens, background, self._settle)
         self._verification = Verification(context, self._deliveries, background)
-        self._reports = Reports(context, self._verification.verify)
+        work, asking = WorkReports(context, self._verification.verify), AskReports(context)
+        verdicts = Verdicts(context, self._deliveries)
+        self._commands = Commands(context)
+        self._reports = Reports(
+            context,
+            self._commands,
+            {
+                "deliver": work.deliver,
+                "submit": work.submit,
+                "block": asking.block,
+                "ask": asking.ask,
+                "subtask": asking.subtask,
+            },
+            {"verdict": verdicts.verdict},
+        )
         self._outcomes = Outcomes(context, self._deliveries.report, self._deliveries.wake)
         self._runs = Runs(context, self._outcomes, background)
+        self._runs.send_stuck = self._deliveries.send_stuck
         self._dispatcher = Dispatcher(context, tokens, self._runs, self._deliveries, background)
+        self._halts = Halts(context, self._runs, self._deliveries, self._dispatcher, background)
         self._attention = Attention(context, background)
         agents = Agents(context)
+        self._skill = Skill(context)
         self._watch = GatewayWatch(
             context,
             self._runs,
@@ -90,12 +124,34 @@ class ControlService:
             background,
         )
         tasks = Tasks(context)
+        duties = Duties(context)
+        self._reviewing = Reviewing(context, tasks, tokens, duties, self._runs, self._deliveries, background)
+        self._subagents = Subagents(context, self._runs, background)
+        self._gateway_questions = GatewayQuestions(
+            context, background, self._deliveries.wake, self._attention.changed
+        )
+        questions = Questions(
+            context,
+            self._gateway_questions,
+            {"planning": deliver_answer, "report": answerer(self._deliveries.report)},
+            self._deliveries.wake,
+        )
+        self._planning = Planning(context, duties, self._runs, self._deliveries, background)
+        self._crew = Crew(context, background)
+        self._dependencies = Dependencies(context, tasks, self._deliveries, background)
         self._overview = Overview(context, self._attention)
         parts = (
             Missions(context),
             tasks,
-            Decisions(context, tasks, self._dispatcher, self._deliveries),
+            Decisions(context, tasks, self._dispatcher, self._deliveries, self._planning),
+            self._dispatcher,
+            self._dependencies,
+            self._halts,
+            Timelines(context),
+            self._reviewing,
+            questions,
             agents,
+            AgentDelete(context, self._deliveries),
             Chat(context, self._runs, self._deliveries),
             self._attention,
             self._overview,
@@ -106,11 +162,23 @@ class ControlService:
 
     async def start(self) -> None:
         """Takes up what the last service left: follows its sessions, verifies what was submitted, goes on."""
+        await self._halts.start()
         sessions, submitted = await self._c.db(_left_open)
         for session_key, agent, ref, attempt in sessions:
             self._runs.learn(session_key, agent, ref, attempt)
-        for part in (self._runs, self._deliveries, self._dispatcher, self._attention):
+        for part in (
+            self._runs,
+            self._deliveries,
+            self._dispatcher,
+            self._dependencies,
+            self._reviewing,
+            self._crew,
+            self._gateway_questions,
+            self._attention,
+        ):
             part.start()
+        await self._subagents.start()
+        await self._planning.start()
         for attempt in submitted:
             self._verification.verify(attempt)
         self._attention.changed()
@@ -137,19 +205,32 @@ class ControlService:
     def _fix(self) -> str:
         return self.gateway.status.fix or "Try again in a moment."
 
-    async def _judge(self, attempt: int) -> None:
-        await self._outcomes.run_ended(attempt)
+    async def _settle(self, session_key: str) -> None:
+        await self._runs.settle(session_key)
 
     def _event(self, event: GatewayEvent) -> None:
+        self._commands.event(event)
+        self._halts.event(event)
         self._runs.event(event)
+        self._subagents.event(event)
+        self._gateway_questions.event(event)
         self._attention.event(event)
         self._watch.event(event)
 
     def _status(self, status: GatewayStatus) -> None:
         self._watch.status(status)
+        self._halts.status(connected=self._c.connected)
 
     async def _connected(self, hello: Hello) -> None:
+        self._commands.forget()
+        await self._halts.connected()
+        await self._skill.connected()
+        await self._gateway_questions.reconcile()
+        await self._subagents.connected()
         await self._watch.connected(hello)
+        await self._reviewing.connected()
+        self._planning.wake()
+        await self._crew.connected()
 
     def _committed(self, committed: Committed) -> None:
         """Tells everybody what a transaction changed, and the duties what may follow from it."""
@@ -158,8 +239,15 @@ class ControlService:
                 self._live.activity.pop(card["ref"], None)
         for name, payload, session in self._live.committed(committed):
             self._hub.publish(name, payload, session=session)
+        self._halts.committed(committed)
+        self._reviewing.committed(committed)
         if committed.tasks:
             self._attention.changed()
+            self._dependencies.wake()
+        if committed.tasks or committed.events:  # the end of an emergency stop touches no task
+            self._planning.wake()
+        if committed.tasks or committed.agents:
+            self._crew.wake()
         if committed.tasks or committed.agents:  # a run's end frees its agent and touches no task
             self._dispatcher.wake()
 
@@ -171,7 +259,9 @@ def _left_open(store: Store) -> tuple[list[tuple[str, str, str | None, int | Non
         attempt = store.attempts.by_session(row["session_key"])
         if attempt is None or not attempt["ended_at"]:
             sessions.append(
-                (row["session_key"], row["agent"], row["task"], attempt["id"] if attempt else None)
+                (row["session_key"], row["agent"], row["task"], attempt["id"])
+                if attempt
+                else (row["session_key"], row["agent"], None, None)
             )
     testing = [store.attempts.of_task(task["id"]) for task in store.tasks.in_states(State.TESTING)]
     return sessions, [attempt["id"] for attempt in testing if attempt]

@@ -24,15 +24,15 @@ class Database:
         self._on_commit = on_commit
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
 
-    async def __call__(self, work: Callable[[Store], T]) -> T:
-        """Runs ``work`` in one transaction and returns its result.
+    async def __call__(self, work: Callable[[Store], T], *, durable: bool = False) -> T:
+        """Runs ``work`` in one transaction and returns its result. ``durable``: see :meth:`Store.transaction`.
 
         A caller that is cancelled leaves the transaction to finish: it is whole or it is not there.
         """
         loop = asyncio.get_running_loop()
 
         def run() -> T:
-            result, committed = self._store.transaction(work)
+            result, committed = self._store.transaction(work, durable=durable)
             loop.call_soon_threadsafe(self._on_commit, committed)
             return result
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ccp_tui import clock, lifecycle
+from ccp_tui import lifecycle
 from ccp_tui.lifecycle import Refused, State, Trigger
-from ccp_tui.model import Outcome, Verdict
+from ccp_tui.model import Outcome
+from ccp_tui.service import crew, judging, plansteps
 from ccp_tui.service import params as p
 from ccp_tui.service.context import Context, person
 from ccp_tui.service.delivery import Deliveries
 from ccp_tui.service.dispatch import Dispatcher
 from ccp_tui.service.errors import usage
-from ccp_tui.service.feedback import send_back
+from ccp_tui.service.evidence import changed_in
 from ccp_tui.service.methods import Method
-from ccp_tui.service.moves import SERVICE, Row, decide, end_attempt, move, record
-from ccp_tui.service.prompts import rejected
+from ccp_tui.service.moves import Row, decide, end_attempt, move
+from ccp_tui.service.needing import note_reopened
+from ccp_tui.service.planning import Planning
+from ccp_tui.service.queueing import queue, queue_if_auto
 from ccp_tui.service.tasks import Tasks
 from ccp_tui.store import Store
 from ccp_tui.text import clean
@@ -26,17 +29,24 @@ class Decisions:
     """The methods ``task.*`` that move a task."""
 
     def __init__(
-        self, context: Context, tasks: Tasks, dispatcher: Dispatcher, deliveries: Deliveries
+        self,
+        context: Context,
+        tasks: Tasks,
+        dispatcher: Dispatcher,
+        deliveries: Deliveries,
+        planning: Planning,
     ) -> None:
         self._c = context
         self._tasks = tasks
         self._dispatcher = dispatcher
         self._deliveries = deliveries
+        self._planning = planning
 
     def methods(self) -> dict[str, Method]:
         return {
-            "task.plan": self._simple(Trigger.PLAN, "moved to Planning"),
-            "task.drop_plan": self._simple(Trigger.DROP_PLAN, "left Planning"),
+            "task.plan": self.plan,
+            "task.replan": self.replan,
+            "task.drop_plan": self.drop_plan,
             "task.unassign": self._simple(Trigger.UNASSIGN, "was unassigned"),
             "task.restore": self._simple(Trigger.RESTORE, "was restored"),
             "task.stop": self.stop,
@@ -61,6 +71,10 @@ class Decisions:
         self._deliveries.wake()
         return await self._tasks.card(ref)
 
+    def _queue(self, store: Store, task: Row) -> None:
+        """What was just assigned starts by itself, unless its mission's policy says otherwise."""
+        queue_if_auto(store, task, store.missions.policy(task["mission_id"], self._c.settings.policy))
+
     def _simple(self, trigger: Trigger, text: str) -> Method:
         async def method(params: Json) -> Json:
             def work(store: Store, task: Row) -> None:
@@ -69,6 +83,19 @@ class Decisions:
             return await self._do(params, work)
 
         return method
+
+    async def plan(self, params: Json) -> Json:
+        return await self._do(params, self._planning.plan(params))
+
+    async def replan(self, params: Json) -> Json:
+        return await self._do(params, self._planning.replan(params))
+
+    async def drop_plan(self, params: Json) -> Json:
+        def work(store: Store, task: Row) -> str | None:
+            move(store, task, Trigger.DROP_PLAN, person(), "left Planning")
+            return plansteps.end(store, task, "dropped")
+
+        return await self._do(params, work)
 
     async def stop(self, params: Json) -> Json:
         return await self._do(params, lambda store, task: stop(store, task))
@@ -79,7 +106,8 @@ class Decisions:
         def work(store: Store, task: Row) -> str | None:
             move(store, task, Trigger.CANCEL, person(), "was cancelled", reason=reason)
             ended = end_attempt(store, task["id"], Outcome.CANCELLED)
-            return ended["session_key"] if ended else None
+            planner = plansteps.end(store, task, "cancelled")
+            return ended["session_key"] if ended else planner
 
         return await self._do(params, work)
 
@@ -88,22 +116,13 @@ class Decisions:
 
         def work(store: Store, task: Row) -> None:
             move(store, task, Trigger.REOPEN, person(), "was reopened", reason=reason)
+            note_reopened(store, task, reason)
+            self._queue(store, task)
 
         return await self._do(params, work)
 
     async def approve_spec(self, params: Json) -> Json:
-        version = p.number(params, "version")
-
-        def work(store: Store, task: Row) -> None:
-            newest = store.specs.newest(task["id"])
-            if newest and newest["version"] != version:
-                reason = f"version {newest['version']} is the newest: read it first"
-                raise Refused("spec_version", reason, State(task["state"]), Trigger.APPROVE_SPEC)
-            move(store, task, Trigger.APPROVE_SPEC, person(), f"spec version {version} was approved")
-            if newest:
-                store.specs.approve(newest["id"], task["id"], person().name)
-
-        return await self._do(params, work)
+        return await self._do(params, self._planning.approve(params))
 
     async def assign(self, params: Json) -> Json:
         """Gives a task to an agent; a held one is taken from the agent that could not go on."""
@@ -121,6 +140,7 @@ class Decisions:
                 task = store.tasks.get(task["id"])
             move(store, task, Trigger.ASSIGN, person(), f"was assigned to {agent}", agent=agent)
             store.tasks.edit(task["id"], agent_id=agent)
+            self._queue(store, task)
             return ended
 
         return await self._do(params, work)
@@ -130,24 +150,29 @@ class Decisions:
         ref = p.text(params, "ref")
 
         def work(store: Store, task: Row) -> None:
-            queue(store, task)
+            queue(store, task, person())
 
         await self._do(params, work)
         await self._dispatcher.consider(ref)
         return await self._tasks.card(ref)
 
     async def retry(self, params: Json) -> Json:
-        """A new attempt for a held task: what runs is stopped, and it is dispatched again."""
+        """A held task once more: its planner or the agents of its plan are asked again, or it gets a new attempt."""
         ref = p.text(params, "ref")
 
         def work(store: Store, task: Row) -> str | None:
             ended = None
+            if task["state"] == State.PLANNING:
+                plansteps.retry(store, task, person())
+                return None
+            if crew.try_again(store, task):
+                return None
             if State(task["state"]) in (State.IN_PROGRESS, State.TESTING):
                 if not task["hold_kind"]:
                     reason = "it is not held; stop it first if you want a new attempt"
                     raise Refused("held", reason, State(task["state"]), Trigger.DISPATCH)
                 ended = stop(store, task)
-            queue(store, store.tasks.get(task["id"]))
+            queue(store, store.tasks.get(task["id"]), person())
             return ended
 
         await self._do(params, work)
@@ -155,29 +180,39 @@ class Decisions:
         return await self._tasks.card(ref)
 
     async def approve(self, params: Json) -> Json:
+        """The person's approval of a round, of the files as they were checked; or, when told so, as they are now."""
         verdict = (p.number(params, "attempt"), p.number(params, "round"))
         reason = clean(p.maybe_text(params, "reason") or "")
+        accepts = p.maybe_bool(params, "accept_changes") or False
+        changed = await self._changes(p.text(params, "ref"))
+        problem = f"{changed}: look at it, then approve it as it is now, or send it back" if changed else ""
 
         def work(store: Store, task: Row) -> None:
-            approve(store, task, verdict, reason)
+            note = f"; accepted as it is now: {changed}" if accepts and changed else ""
+            known = "" if accepts else problem
+            judging.approve(store, task, person(), verdict, reason, note=note, evidence_problem=known)
 
         return await self._do(params, work)
+
+    async def _changes(self, ref: str) -> str:
+        """What of the round in Review is not on disk any more as it was checked."""
+
+        def work(store: Store) -> tuple[str | None, list[Row]]:
+            task = store.tasks.by_ref(ref)
+            if task["state"] != State.REVIEW:
+                return None, []
+            attempt, current = judging.standing(store, task)
+            workspace = store.agents.row(attempt["agent_id"])["workspace"]
+            return workspace, store.rounds.delivered(current["id"])
+
+        return await changed_in(*await self._c.db(work))
 
     async def reject(self, params: Json) -> Json:
         verdict = (p.number(params, "attempt"), p.number(params, "round"))
         reason = clean(p.maybe_text(params, "reason") or "")
 
         def work(store: Store, task: Row) -> None:
-            actor = person()
-            text = f"was sent back in round {verdict[1]}"
-            move(store, task, Trigger.REJECT, actor, text, reason=reason, verdict_round=verdict)
-            attempt, current = _standing(store, task)
-            store.rounds.review(current["id"], Verdict.REJECT, actor.kind.value, actor.name, reason)
-            store.rounds.finish(current["id"], "rejected")
-            number = store.rounds.start(attempt["id"], task["id"])
-            send_back(
-                store, attempt, f"reject-{number}", rejected(task, number, reason, self._deliveries.report)
-            )
+            judging.reject(store, task, person(), verdict, reason, self._deliveries.report)
 
         return await self._do(params, work)
 
@@ -222,37 +257,3 @@ def stop(store: Store, task: Row) -> str | None:
     move(store, task, Trigger.STOP, person(), "was stopped")
     ended = end_attempt(store, task["id"], Outcome.STOPPED)
     return ended["session_key"] if ended else None
-
-
-def queue(store: Store, task: Row) -> None:
-    """Asks for a dispatch. Raises Refused unless the task is assigned."""
-    if task["state"] != State.ASSIGNED:  # the machine has the words for it
-        lifecycle.fire(State(task["state"]), Trigger.DISPATCH, SERVICE, lifecycle.Facts())
-    store.tasks.hold(task["id"], None)
-    if not task["queued_at"]:
-        store.tasks.edit(task["id"], queued_at=clock.now())
-        record(store, task, person(), "dispatch_asked", f"is to be dispatched to {task['agent_id']}")
-
-
-def approve(store: Store, task: Row, verdict: tuple[int, int], reason: str) -> None:
-    """The approval of one round: the task is done."""
-    actor = person()
-    move(
-        store,
-        task,
-        Trigger.APPROVE,
-        actor,
-        f"was approved in round {verdict[1]}",
-        reason=reason,
-        verdict_round=verdict,
-    )
-    _, current = _standing(store, task)
-    store.rounds.review(current["id"], Verdict.APPROVE, actor.kind.value, actor.name, reason)
-    store.rounds.finish(current["id"], "approved")
-    end_attempt(store, task["id"], Outcome.DONE)
-
-
-def _standing(store: Store, task: Row) -> tuple[Row, Row]:
-    attempt = store.attempts.of_task(task["id"])
-    assert attempt is not None, "the lifecycle lets no verdict through without an attempt"
-    return attempt, store.rounds.current(attempt["id"])

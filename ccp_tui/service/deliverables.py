@@ -8,7 +8,11 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from ccp_tui.text import clean
+
 CHUNK = 1 << 20
+# Folders that tools write while they only look at the files beside them.
+CACHES = frozenset({"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis"})
 
 
 class NotDelivered(Exception):
@@ -30,6 +34,8 @@ def look(workspace: Path, path: str) -> Found:
     wanted = PurePosixPath(path.strip())
     if not path.strip() or "\0" in path:
         raise NotDelivered("name the file: a path relative to your workspace")
+    if clean(path) != path or len(path.strip().splitlines()) > 1:
+        raise NotDelivered("the path has letters in it that cannot be shown: give the file another name")
     relative = os.path.normpath(os.path.relpath(wanted, root) if wanted.is_absolute() else str(wanted))
     if relative == "." or relative == ".." or relative.startswith("../"):
         raise NotDelivered(f"{path} is outside your workspace: put the file into the workspace ({root})")
@@ -63,11 +69,20 @@ def _file(path: Path) -> tuple[int, str]:
     return size, digest.hexdigest()
 
 
+def files_in(folder: Path) -> list[Path]:
+    """The files that make up a delivered folder, in their order; not what a check leaves behind by running."""
+    return sorted(
+        one
+        for one in folder.rglob("*")
+        if one.is_file() and not one.is_symlink() and CACHES.isdisjoint(one.relative_to(folder).parts)
+    )
+
+
 def _folder(path: Path) -> tuple[int, str]:
     digest = hashlib.sha256()
     total = 0
-    for file in sorted(one for one in path.rglob("*") if one.is_file() and not one.is_symlink()):
+    for file in files_in(path):
         size, inner = _file(file)
-        digest.update(f"{file.relative_to(path)}\0{inner}\n".encode())
+        digest.update(os.fsencode(f"{file.relative_to(path)}\0{inner}\n"))  # names need not be text
         total += size
     return total, digest.hexdigest()

@@ -14,10 +14,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from ccp_tui.gateway import GatewayError, GatewayUnavailable, SendAck
+from ccp_tui import clock
+from ccp_tui.gateway import GatewayError, GatewayUnavailable, History, SendAck
 from ccp_tui.model import Delivery, Hold, HoldKind, MessageStatus
 from ccp_tui.service.background import Background, survive
 from ccp_tui.service.context import Context
+from ccp_tui.service.goingon import held_back
 from ccp_tui.service.moves import SERVICE, record
 from ccp_tui.service.prompts import report_command
 from ccp_tui.service.tokens import Tokens
@@ -29,12 +31,13 @@ Row = dict[str, Any]
 SEND_TRIES = 5
 ABORT_TRIES = 5
 AGAIN_S = 5.0
+HISTORY_ROWS = 200
 
 
 class Deliveries:
     """The one sender of messages. :meth:`wake` it after a commit that put something into the outbox.
 
-    ``judge`` is called with an attempt whose message was sent: nothing was judged while it was on its way.
+    ``settle`` is called with a session whose message was sent: nothing was judged while it was on its way.
     """
 
     def __init__(
@@ -42,13 +45,14 @@ class Deliveries:
         context: Context,
         tokens: Tokens,
         background: Background,
-        judge: Callable[[int], Awaitable[object]],
+        settle: Callable[[str], Awaitable[object]],
     ) -> None:
         self._c = context
-        self._judge = judge
+        self._settle = settle
         self._tokens = tokens
         self._background = background
         self._wakeup = asyncio.Event()
+        self._unstuck: set[int] = set()
         self.report = report_command(context.settings.ccp_command, context.home.agents_socket)
 
     def start(self) -> None:
@@ -58,8 +62,13 @@ class Deliveries:
         self._wakeup.set()
 
     def abort(self, session_key: str) -> None:
-        """Aborts whatever runs in a session whose attempt ended; tried again while the gateway is away."""
-        self._background.start(self._abort(session_key), f"abort {session_key}")
+        """Aborts what runs in a session whose attempt ended, and below it; again while the gateway is away."""
+        self._background.start(self._abort_all(session_key), f"abort {session_key}")
+
+    async def _abort_all(self, session_key: str) -> None:
+        below = await self._c.db(lambda store: store.sessions.at_work_below(session_key))
+        for key in (session_key, *below):
+            await self._abort(key)
 
     async def _abort(self, session_key: str) -> None:
         for attempt in range(ABORT_TRIES):
@@ -110,27 +119,67 @@ class Deliveries:
         self.wake()
 
     async def _claim(self, row: Row) -> bool:
-        """Marks a row as being sent; False when its attempt ended meanwhile."""
+        """Marks a row as being sent; False when its attempt ended meanwhile, or when it must wait for a release."""
 
         def work(store: Store) -> bool:
             if store.outbox.get(row["id"])["state"] not in (Delivery.PENDING, Delivery.SENDING):
                 return False
-            if row["attempt_id"] and store.attempts.get(row["attempt_id"])["ended_at"]:
+            if held_back(store, row["session_key"], self._c.settings.policy):
+                store.outbox.mark(row["id"], Delivery.PENDING)  # it did not arrive: the history was asked
+                return False
+            if _over(store, row):
                 store.outbox.mark(row["id"], Delivery.VOID)
                 store.messages.set_status(row["idempotency_key"], MessageStatus.ERROR)
                 return False
             store.outbox.mark(row["id"], Delivery.SENDING)
             return True
 
-        return await self._c.db(work)
+        return await self._c.db(work, durable=True)  # what the gateway hears outlives a power cut
+
+    async def send_lost(self, session_key: str, connected_at: str) -> None:
+        """After a connect: what the gateway acknowledged before and does not know any more is sent again.
+
+        A gateway that is killed right after its acknowledgement has not written the message yet. A history that is
+        not whole proves nothing. Raises GatewayError.
+        """
+        sent = await self._c.db(lambda store: store.outbox.sent_before(session_key, connected_at))
+        if not sent:
+            return
+        history = await self._c.gateway.calls.chat_history(session_key, limit=HISTORY_ROWS)
+        lost = [row for row in sent if not history.has_more and not _shows(history, row["idempotency_key"])]
+        for row in lost:
+            log.info("%s was acknowledged and lost: it is sent again", row["idempotency_key"])
+            await self._mark(row, Delivery.PENDING)
+
+    async def send_stuck(self, session_key: str) -> bool:
+        """Sends again, once, what the gateway keeps waiting although nothing runs; whether there was such a message.
+
+        A gateway that is killed between its acknowledgement and the run's first step keeps the message, and starts
+        nothing with it when it is back.
+        """
+        history = await self._c.gateway.calls.chat_history(session_key, limit=HISTORY_ROWS)
+        sent = await self._c.db(lambda store: store.outbox.sent_before(session_key, clock.now()))
+        said = {message.idempotency_key for message in history.messages}
+        stuck = [
+            row
+            for row in sent
+            if row["id"] not in self._unstuck
+            and row["idempotency_key"] not in said
+            and history.in_flight is None
+            and any(row["idempotency_key"] in str(item) for item in history.pending)
+        ]
+        for row in stuck:
+            self._unstuck.add(row["id"])
+            log.info("%s waits at the gateway and nothing runs: it is sent again", row["idempotency_key"])
+            await self._mark(row, Delivery.PENDING)
+        if stuck:
+            self.wake()
+        return bool(stuck)
 
     async def _arrived(self, row: Row) -> bool:
         """Whether the session's history shows this message."""
-        history = await self._c.gateway.calls.chat_history(row["session_key"], limit=200)
-        key = row["idempotency_key"]
-        pending = any(key in str(item) for item in history.pending)
-        running = history.in_flight is not None and history.in_flight.run_id == key
-        return pending or running or any(message.idempotency_key == key for message in history.messages)
+        history = await self._c.gateway.calls.chat_history(row["session_key"], limit=HISTORY_ROWS)
+        return _shows(history, row["idempotency_key"])
 
     async def _send(self, row: Row) -> SendAck:
         return await self._c.gateway.calls.chat_send(
@@ -148,18 +197,17 @@ class Deliveries:
         if steered:
             status = MessageStatus.QUEUED if row["mode"] == "followup" else MessageStatus.STEERED
 
-        def work(store: Store) -> Row | None:
+        def work(store: Store) -> bool:
             store.outbox.mark(row["id"], Delivery.SENT, run_id=ack.run_id)
             store.messages.set_status(row["idempotency_key"], status)
             if row["attempt_id"] and ack.status not in ("ok", "arrived"):
                 store.attempts.run_seen(row["attempt_id"], ack.run_id)
-            return store.attempts.get(row["attempt_id"]) if row["attempt_id"] else None
+            return _over(store, row)
 
-        attempt = await self._c.db(work)
-        if attempt and attempt["ended_at"]:
+        if await self._c.db(work):
             self.abort(row["session_key"])  # stopped while the message was on its way: nothing may run
-        elif attempt and ack.status != "arrived":
-            await self._judge(attempt["id"])  # the run that took the message may be over already
+        elif ack.status != "arrived":
+            await self._settle(row["session_key"])  # the run that took the message may be over already
 
     async def _mark(self, row: Row, state: Delivery) -> None:
         await self._c.db(lambda store: store.outbox.mark(row["id"], state))
@@ -179,3 +227,20 @@ class Deliveries:
                     record(store, task, SERVICE, "held", f"is held: {text}", reason=text)
 
         await self._c.db(work)
+        if not row["attempt_id"]:
+            await self._settle(row["session_key"])  # whoever owns the session learns that it is not delivered
+
+
+def _shows(history: History, key: str) -> bool:
+    """Whether a history knows of the message with this key: said, running, or waiting behind a run."""
+    pending = any(key in str(item) for item in history.pending)
+    running = history.in_flight is not None and history.in_flight.run_id == key
+    return pending or running or any(message.idempotency_key == key for message in history.messages)
+
+
+def _over(store: Store, row: Row) -> bool:
+    """Whether the attempt, planning or review that a message belongs to has ended: nobody must hear it any more."""
+    attempt = store.attempts.get(row["attempt_id"]) if row["attempt_id"] else None
+    planning = store.plannings.by_session(row["session_key"])
+    review = store.review_requests.by_session(row["session_key"])
+    return any(one is not None and one["ended_at"] is not None for one in (attempt, planning, review))

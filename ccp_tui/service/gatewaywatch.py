@@ -92,29 +92,39 @@ class GatewayWatch:
         # own start nobody knows whether it was restarted too.
         wait = self._c.settings.resume_grace if hello.restarted or self._first else 1.0
         self._first = False
-        for attempt in await self._c.db(lambda store: store.attempts.open_ones()):
-            await self._compare(attempt, wait)
+        open_ones = await self._c.db(lambda store: store.attempts.open_ones())
+        for session_key in [*(attempt["session_key"] for attempt in open_ones), *self._runs.owned()]:
+            with contextlib.suppress(GatewayError):
+                await self._deliveries.send_lost(session_key, self._c.gateway.status.since)
+        still = [attempt["session_key"] for attempt in open_ones if not await self._runs_on(attempt)]
+        for session_key in self._runs.owned():
+            self._runs.settle_later(session_key, wait)
         for run in list(self._c.live.runs.values()):
             with contextlib.suppress(GatewayError):
                 await self._runs.sync(run.session_key)
+        self._background.start(self._agents.files.refresh(), "reading the agents' files")
         self._background.start(self._end_stopped(), "ending the runs of stopped attempts")
         await self._attention.reconcile()
         await self._c.db(_release)
+        for session_key in still:  # not before the hold is gone: nobody judges what is held
+            self._runs.settle_later(session_key, wait)
         self._deliveries.wake()
         self._dispatcher.wake()
 
-    async def _compare(self, attempt: Row, wait: float) -> None:
+    async def _runs_on(self, attempt: Row) -> bool:
+        """Compares an attempt's runs with the gateway's; whether one surely goes on."""
+        # Only these can be lost: a run that begins while the history is read is not in it.
+        before = await self._c.db(lambda store: store.attempts.running(attempt["id"]))
         try:
             running = (await self._runs.sync(attempt["session_key"])).run_id
         except GatewayUnavailable:
-            self._runs.judge_later(attempt["id"], attempt["session_key"], wait)
-            return
+            return False
         except GatewayError as error:
             log.info("history of %s: %s", attempt["session_key"], error.message)
             running = None
 
         def work(store: Store) -> None:
-            for run_id in store.attempts.running(attempt["id"]):
+            for run_id in before:
                 if run_id != running:
                     store.attempts.run_ended(attempt["id"], run_id, "lost")
             # A turn that the gateway took up and finished before we were back is known by its answers alone.
@@ -123,8 +133,7 @@ class GatewayWatch:
                     store.attempts.run_ended(attempt["id"], run_id, "final")
 
         await self._c.db(work)
-        if running is None:
-            self._runs.judge_later(attempt["id"], attempt["session_key"], wait)
+        return running is not None
 
     async def _end_stopped(self) -> None:
         """Aborts the runs of attempts that were stopped while nobody could reach the gateway.
@@ -152,6 +161,7 @@ class GatewayWatch:
     async def _look_at_agents(self) -> None:
         await asyncio.sleep(AGENTS_SETTLE_S)
         await self._agents.refresh()
+        await self._agents.files.refresh()
 
     async def _hold_all(self) -> None:
         await asyncio.sleep(self._c.settings.gateway_grace)
@@ -202,4 +212,6 @@ def health(context: Context) -> Row:
             "since": status.since,
             "retry_at": status.retry_at,
         },
+        "emergency": context.live.emergency,
+        "skill": context.live.skill,
     }

@@ -6,9 +6,12 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
+from ccp_tui.policy import Policy
 from ccp_tui.store import Committed
 
 Row = dict[str, Any]
+
+NOT_ASKED = "it waits for you to dispatch it"
 
 
 @dataclass
@@ -31,11 +34,18 @@ class Live:
     runs: dict[str, LiveRun] = field(default_factory=dict)
     approvals: dict[str, Row] = field(default_factory=dict)
     questions: dict[str, Row] = field(default_factory=dict)
+    emergency: Row | None = None
+    skill: str = ""  # what is wrong with the reporting skill
+    policy: Policy = field(default_factory=Policy)
 
     @property
     def connected(self) -> bool:
         """Whether the gateway is connected: :attr:`up` as of now."""
         return self.up.is_set()
+
+    def mission(self, mission: Row) -> Row:
+        """A stored mission with the policy that holds in it: its own settings over those of the service."""
+        return {**mission, "effective": Policy.read(mission["policy"], self.policy).to_json()}
 
     def card(self, card: Row) -> Row:
         """A stored card with what is live about it."""
@@ -44,10 +54,22 @@ class Live:
         asked = self.request_in(card["session_key"]) if running else None
         return {
             **card,
-            "hold": card["hold"] or (asked and _waits_for(asked)),
+            "hold": card["hold"] or (asked and _waits_for(asked)) or (self._stopped() if running else None),
             "activity": self.activity.get(ref) if running else None,
-            "waiting": self.waiting.get(ref) if card["queued"] and card["state"] == "assigned" else None,
+            "waiting": self._waiting(card) if card["state"] == "assigned" and not card["hold"] else None,
         }
+
+    def _stopped(self) -> Row | None:
+        """The hold of a task that would run, if everything were not stopped."""
+        if not self.emergency:
+            return None
+        reason = f"emergency stop by {self.emergency['by']}"
+        release = "It goes on when the emergency stop is lifted: resume."
+        return {"kind": "error", "reason": reason, "since": self.emergency["at"], "release": release}
+
+    def _waiting(self, card: Row) -> str | None:
+        """Why an assigned task does not start; nothing for a moment, until the dispatcher has looked at it."""
+        return self.waiting.get(card["ref"]) if card["queued"] else NOT_ASKED
 
     def agent(self, agent: Row) -> Row:
         """A stored agent with its live state: offline, waiting for the person, working, or idle."""
@@ -61,6 +83,11 @@ class Live:
         else:
             state = "idle"
         return {**shown, "live": state}
+
+    def _agent_told(self, agent: Row) -> tuple[str, Row, str | None]:
+        if agent["deleted_at"]:
+            return "agent.removed", {"id": agent["id"]}, None
+        return "agent.changed", {"agent": self.agent(agent)}, None
 
     def requests(self) -> list[Row]:
         """What agents ask of the person through the gateway: exec approvals, then questions."""
@@ -78,8 +105,8 @@ class Live:
     def committed(self, committed: Committed) -> list[tuple[str, Row, str | None]]:
         """The events that a commit makes: name, payload, and the session they are for."""
         told: list[tuple[str, Row, str | None]] = []
-        told += [("mission.changed", {"mission": row}, None) for row in committed.missions]
-        told += [("agent.changed", {"agent": self.agent(row)}, None) for row in committed.agents]
+        told += [("mission.changed", {"mission": self.mission(row)}, None) for row in committed.missions]
+        told += [self._agent_told(row) for row in committed.agents]
         told += [("task.changed", {"task": self.card(row)}, None) for row in committed.tasks]
         told += [("message", {"message": row}, row["session_key"]) for row in committed.messages]
         told += [("feed", {"event": row}, None) for row in committed.events]

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from ccp_tui import spec as specs
 from ccp_tui.lifecycle import Actor, ActorKind, Facts, Refused, State, Trigger, fire
-from ccp_tui.model import MessageStatus, Outcome
+from ccp_tui.model import HoldKind, MessageStatus, Outcome
+from ccp_tui.policy import Auto, Policy, ReviewBy
 from ccp_tui.service.context import person
 from ccp_tui.service.database import Database
 from ccp_tui.store import Store
@@ -47,6 +48,9 @@ def facts_of(store: Store, task: Row, **known: Any) -> Facts:
     if attempt:
         stands = (attempt["number"], store.rounds.current(attempt["id"])["number"])
     facts = Facts(
+        open_questions=len(_planning_questions(store, task)),
+        unmet_dependencies=tuple(row["ref"] for row in store.dependencies.unmet(task["id"])),
+        stopped=stopped(store),
         title=task["title"],
         spec_problem=_spec_problem(newest),
         spec_approved=bool(newest and newest["approved_at"]),
@@ -59,6 +63,25 @@ def facts_of(store: Store, task: Row, **known: Any) -> Facts:
     return replace(facts, **known)
 
 
+def _planning_questions(store: Store, task: Row) -> list[Row]:
+    return [row for row in store.questions.open_of_task(task["id"]) if row["kind"] == "planning"]
+
+
+def stopped(store: Store) -> str:
+    """Why nothing may start now, in the words of a gate; empty when the emergency stop is off."""
+    emergency = store.emergency()
+    return f"everything was stopped by {emergency['by']}: resume it first" if emergency else ""
+
+
+def policy_facts(policy: Policy, *, auto: bool) -> dict[str, bool]:
+    """The facts that a mission's policy decides; ``auto``: whether the task was planned by assumptions."""
+    return {
+        "policy_approves": auto and policy.auto is Auto.FULL,
+        "reviewer_decides": policy.review is ReviewBy.AGENT,
+        "reviewer_asked": policy.review is not ReviewBy.PERSON,
+    }
+
+
 def _spec_problem(newest: Row | None) -> str:
     if newest is None:
         return "there is no spec yet: write one"
@@ -68,11 +91,15 @@ def _spec_problem(newest: Row | None) -> str:
 def move(
     store: Store, task: Row, trigger: Trigger, actor: Actor, text: str, *, reason: str = "", **known: Any
 ) -> State:
-    """Makes one move, or raises Refused and changes nothing. A move releases the task's hold."""
+    """Makes one move, or raises Refused and changes nothing.
+
+    A move releases the task's hold; one for a dependency stays until that is settled, whatever the task does.
+    """
     facts = facts_of(store, task, reason=reason, **known)
     target = fire(State(task["state"]), trigger, actor, facts)
     store.tasks.move(task["id"], target)
-    store.tasks.hold(task["id"], None)
+    if task["hold_kind"] != HoldKind.DEPENDENCY or target in (State.DONE, State.CANCELLED):
+        store.tasks.hold(task["id"], None)
     if task["queued_at"]:
         store.tasks.edit(task["id"], queued_at=None)
     record(store, task, actor, PAST[trigger], text, reason=reason or None)
@@ -100,7 +127,7 @@ def record(
 
 
 def end_attempt(store: Store, task: int, outcome: Outcome) -> Row | None:
-    """Ends the open attempt, if there is one: its token and its unsent messages are void."""
+    """Ends the open attempt, if there is one: its token, its unsent messages and its open questions are void."""
     attempt = store.attempts.of_task(task)
     if attempt:
         round_id = store.rounds.current(attempt["id"])
@@ -109,7 +136,19 @@ def end_attempt(store: Store, task: int, outcome: Outcome) -> Row | None:
         store.attempts.end(attempt["id"], outcome)
         for key in store.outbox.void(attempt["id"]):
             store.messages.set_status(key, MessageStatus.ERROR)
+        for question in store.questions.open_of_task(task):
+            if question["kind"] == "report":
+                store.questions.gone(question["id"])
+        void_reviews(store, attempt["id"])
     return attempt
+
+
+def void_reviews(store: Store, attempt: int) -> None:
+    """Nobody waits for a reviewer of this attempt any more: its token is void, what it was not sent is taken back."""
+    for request in store.review_requests.open_of(attempt):
+        store.review_requests.end(request["id"], "void")
+        for key in store.outbox.void_session(request["session_key"]) if request["session_key"] else ():
+            store.messages.set_status(key, MessageStatus.ERROR)
 
 
 async def decide(db: Database, ref: str, work: Callable[[Store, Row], T]) -> T:

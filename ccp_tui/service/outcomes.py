@@ -7,10 +7,12 @@ from typing import Any
 
 from ccp_tui.lifecycle import State
 from ccp_tui.model import Hold, HoldKind
-from ccp_tui.service import prompts
+from ccp_tui.service import prompts, retries
 from ccp_tui.service.context import Context
 from ccp_tui.service.feedback import send_back
+from ccp_tui.service.goingon import alive
 from ccp_tui.service.moves import SERVICE, record
+from ccp_tui.service.settings import Settings
 from ccp_tui.store import Store
 
 Row = dict[str, Any]
@@ -32,12 +34,17 @@ class Outcomes:
 
         def work(store: Store) -> bool:
             attempt = store.attempts.get(attempt_id)
+            going = bool(store.attempts.running(attempt_id) or store.outbox.unsent_of(attempt_id))
+            if not attempt["ended_at"] and not going:
+                _is_over(store, attempt)
             task = store.tasks.get(attempt["task_id"])
             if attempt["ended_at"] or task["state"] != State.IN_PROGRESS or task["hold_kind"]:
                 return True
-            if store.attempts.running(attempt_id) or store.outbox.unsent_of(attempt_id):
+            if going:
                 return False
-            _judge(store, task, attempt, self._report)
+            if store.sessions.at_work_below(attempt["session_key"]):
+                return True  # asked again when they end: the run that announces it comes after
+            _judge(store, task, store.attempts.get(attempt_id), self._report, self._c.settings)
             return True
 
         settled = await self._c.db(work)
@@ -45,7 +52,15 @@ class Outcomes:
         return settled
 
 
-def _judge(store: Store, task: Row, attempt: Row, report: str) -> None:
+def _is_over(store: Store, attempt: Row) -> None:
+    """Nothing runs any more: nobody is waited for to give a sign, and after a success failures count anew."""
+    alive(store, attempt)
+    last = store.attempts.last_run(attempt["id"])
+    if attempt["retries"] and last and last["state"] == "final":
+        store.attempts.change(attempt["id"], retries=0, retry_at=None)
+
+
+def _judge(store: Store, task: Row, attempt: Row, report: str, settings: Settings) -> None:
     last = store.attempts.last_run(attempt["id"])
     number = store.rounds.current(attempt["id"])["number"]
     agent = attempt["agent_id"]
@@ -58,9 +73,7 @@ def _judge(store: Store, task: Row, attempt: Row, report: str) -> None:
             "was sent again: the gateway took up a changed configuration just then",
         )
     elif last and last["state"] in ("error", "superseded"):
-        hold(
-            store, task, HoldKind.ERROR, f"the run failed: {last['detail'] or 'the provider gave no reason'}"
-        )
+        _failed(store, task, attempt, last["detail"], settings)
     elif last and last["state"] == "aborted":
         hold(store, task, HoldKind.ERROR, f"the run of {agent} was aborted")
     elif attempt["nudged_round"] < number:
@@ -70,6 +83,18 @@ def _judge(store: Store, task: Row, attempt: Row, report: str) -> None:
     else:
         reason = f"{agent} ended its run without submitting, also after it was told"
         hold(store, task, HoldKind.STALLED, reason)
+
+
+def _failed(store: Store, task: Row, attempt: Row, detail: str, settings: Settings) -> None:
+    """A run failed: it is tried again when that may help, and held with the reason either way."""
+    reason = f"the run failed: {retries.words_of(detail) or 'the provider gave no reason'}"
+    if when := retries.next_try(store, attempt, detail, settings):
+        hold(store, task, HoldKind.ERROR, f"{reason.rstrip('.')}; {when}", retries.RELEASE)
+    elif tries := attempt["retries"]:
+        after = f"also when it was tried {'once' if tries == 1 else f'{tries} times'} more"
+        hold(store, task, HoldKind.ERROR, f"{reason.rstrip('.')}, {after}")
+    else:
+        hold(store, task, HoldKind.ERROR, reason)
 
 
 def _send_again(store: Store, attempt: Row) -> bool:

@@ -40,7 +40,7 @@ class Overview:
 
         def work(store: Store) -> Json:
             return {
-                "missions": store.missions.all(archived=False),
+                "missions": [self._c.live.mission(one) for one in store.missions.all(archived=False)],
                 "agents": [self._c.live.agent(agent) for agent in store.agents.all()],
                 "tasks": [self._c.live.card(card) for card in store.cards.board()],
                 "attention": self._attention.told,

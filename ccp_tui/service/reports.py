@@ -1,158 +1,130 @@
-"""What agents report through ``agents.sock``: progress, deliverables, a submission, or that they are stuck.
+"""What agents report through ``agents.sock``: whose token it is, whether it counts, and who takes it.
 
-A report counts for the attempt whose token it shows, while that attempt is open. Every refusal is in words that an
-agent can act on, and is recorded.
+A worker's report counts for its attempt while that is open, a reviewer's for its round while a verdict is wanted; and
+either only while the gateway shows a command of that very session running. Every refusal is in words that an agent can
+act on, and is recorded.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from ccp_tui.lifecycle import Actor, ActorKind, Refused, State, Trigger
-from ccp_tui.model import HoldKind
+from ccp_tui.lifecycle import Actor, ActorKind, Refused
 from ccp_tui.service import params as p
+from ccp_tui.service.commands import Commands
 from ccp_tui.service.context import Context
-from ccp_tui.service.deliverables import Found, NotDelivered, look
-from ccp_tui.service.errors import Code, ServiceError, not_allowed, usage
+from ccp_tui.service.deliverables import NotDelivered
+from ccp_tui.service.errors import ServiceError, not_allowed, usage
 from ccp_tui.service.methods import as_error
-from ccp_tui.service.moves import move, note_refusal, record
-from ccp_tui.service.outcomes import hold
+from ccp_tui.service.moves import SERVICE, note_refusal, record
+from ccp_tui.service.reporter import LONGEST_WORDS, worker
 from ccp_tui.service.tokens import hash_of, hide
 from ccp_tui.store import Store
-from ccp_tui.text import clean, one_line
+from ccp_tui.text import one_line
 from ccp_tui.wire import Json
 
 Row = dict[str, Any]
 
-LONGEST_WORDS = 4_000
+WorkerVerb = Callable[
+    [Json, Row, Row], Awaitable[str]
+]  # parameters, attempt, task → the words the agent reads
+ReviewerVerb = Callable[[Json, Row, Row], Awaitable[str]]  # parameters, review request, task → the words
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Whom a token was made for: a worker's attempt, or a reviewer's request. ``row`` is that."""
+
+    row: Row
+    task: Row
+    actor: Actor
+    reviews: bool
+
+    @property
+    def session_key(self) -> str:
+        return str(self.row["session_key"])
 
 
 class Reports:
-    """The one method of ``agents.sock``. ``verify`` is called with an attempt that was submitted."""
+    """The one method of ``agents.sock``.
 
-    def __init__(self, context: Context, verify: Callable[[int], None]) -> None:
+    ``workers`` and ``reviewers`` are the verbs of each; both may report progress besides.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        commands: Commands,
+        workers: Mapping[str, WorkerVerb],
+        reviewers: Mapping[str, ReviewerVerb],
+    ) -> None:
         self._c = context
-        self._verify = verify
+        self._commands = commands
+        self._workers = workers
+        self._reviewers = reviewers
 
     async def report(self, params: Json) -> Json:
         token, kind = _token(params), p.text(params, "kind")
-        handlers = {
-            "progress": self._progress,
-            "deliver": self._deliver,
-            "submit": self._submit,
-            "block": self._block,
-        }
-        if kind not in handlers:
-            raise usage(f"there is no report {kind!r}; there are {', '.join(handlers)}")
-        attempt, task = await self._c.db(lambda store: _attempt_of(store, token))
+        caller = await self._c.db(lambda store: _caller(store, token))
+        verbs = self._reviewers if caller.reviews else self._workers
+        others = self._workers if caller.reviews else self._reviewers
+        if kind not in verbs and kind != "progress":
+            if kind in others:
+                await self._refuse(
+                    caller, f"{kind} is not for {'a reviewer' if caller.reviews else 'a worker'}"
+                )
+            raise usage(f"there is no report {kind!r}; there are {', '.join(('progress', *verbs))}")
+        if self._c.settings.check_commands:
+            await self._check(caller, kind)
         try:
-            return {"ok": True, "message": await handlers[kind](params, attempt, task)}
+            if kind == "progress":
+                return {"ok": True, "message": await self._progress(params, caller)}
+            return {"ok": True, "message": await verbs[kind](params, caller.row, caller.task)}
         except Refused as refusal:
             kept = refusal
             await self._c.db(
-                lambda store: note_refusal(store, store.tasks.get(task["id"]), _worker(attempt), kept)
+                lambda store: note_refusal(store, store.tasks.get(caller.task["id"]), caller.actor, kept)
             )
             raise as_error(refusal) from refusal
         except NotDelivered as refusal:
-            words = f"report refused: {refusal}"
-            await self._c.db(lambda store: record(store, task, _worker(attempt), "refused", words))
+            await self._note(caller, caller.actor, str(refusal))
             raise usage(str(refusal)) from refusal
 
-    async def _progress(self, params: Json, attempt: Row, task: Row) -> str:
+    async def _progress(self, params: Json, caller: Caller) -> str:
         words = one_line(hide(p.text(params, "text")), LONGEST_WORDS)
 
         def work(store: Store) -> None:
-            _still_open(store, attempt)
-            record(store, task, _worker(attempt), "progress", f"progress: {words}")
+            _still_wanted(store, caller)
+            record(store, caller.task, caller.actor, "progress", f"progress: {words}")
 
         await self._c.db(work)
         return "Noted."
 
-    async def _deliver(self, params: Json, attempt: Row, task: Row) -> str:
-        path = p.text(params, "path")
-        description = one_line(hide(p.maybe_text(params, "description") or ""), LONGEST_WORDS)
-        found = await asyncio.to_thread(look, await self._workspace(attempt), path)
-
-        def work(store: Store) -> list[str]:
-            _still_open(store, attempt)
-            row = store.tasks.get(task["id"])
-            if row["state"] != State.IN_PROGRESS:
-                raise Refused("state", _not_now(row), State(row["state"]), Trigger.SUBMIT)
-            current = store.rounds.current(attempt["id"])
-            store.rounds.deliver(current["id"], found.path, description, found.size, found.sha256)
-            store.tasks.edit(task["id"])
-            record(store, row, _worker(attempt), "delivered", f"delivered {found.path} ({found.size} bytes)")
-            return _missing(store, attempt, current["id"])
-
-        missing = await self._c.db(work)
-        then = (
-            f"Still to deliver: {', '.join(missing)}." if missing else "Everything is delivered: submit now."
-        )
-        return f"{found.path} is recorded ({found.size} bytes). {then}"
-
-    async def _submit(self, params: Json, attempt: Row, task: Row) -> str:
-        summary = clean(hide(p.maybe_text(params, "summary") or p.maybe_text(params, "text") or ""))[
-            :LONGEST_WORDS
-        ]
-        workspace = await self._workspace(attempt)
-        seen = await self._c.db(lambda store: _reported(store, attempt))
-        found, problem = await asyncio.to_thread(_look_again, workspace, seen)
-
-        def work(store: Store) -> tuple[int, int]:
-            _still_open(store, attempt)
-            row = store.tasks.get(task["id"])
-            if row["state"] != State.IN_PROGRESS:
-                raise Refused("state", _not_now(row), State(row["state"]), Trigger.SUBMIT)
-            current = store.rounds.current(attempt["id"])
-            missing = _missing(store, attempt, current["id"])
-            reason = problem
-            if current["result"]:
-                reason = "all rounds of this attempt are used up: stop working, a person decides"
-            elif missing:
-                reason = f"not delivered yet: {', '.join(missing)}. Run `deliver PATH` for each, then submit"
-            text = f"was submitted, round {current['number']}"
-            move(
-                store,
-                row,
-                Trigger.SUBMIT,
-                _worker(attempt),
-                text,
-                reason=summary,
-                deliverables_problem=reason,
+    async def _check(self, caller: Caller, kind: str) -> None:
+        """A token that another agent copied is worth nothing: the report must come from a command of its session."""
+        if await self._commands.running(caller.session_key):
+            return
+        if not self._c.connected:
+            raise not_allowed(
+                "the gateway is away, so nobody can see that this report is yours: report again in a moment"
             )
-            for one in found:
-                store.rounds.deliver(current["id"], one.path, seen[one.path], one.size, one.sha256)
-            store.rounds.submitted(current["id"], summary)
-            spec = store.specs.get(attempt["spec_id"])
-            return current["number"], len(spec["checks"])
+        # Who it was is not known: only whose token it was.
+        text = f"{kind} with the token of {caller.actor.name}, while no command of its session was running"
+        await self._note(caller, SERVICE, text)
+        raise not_allowed(
+            "this report counts only from a command that you run now in your own session: run the report command of "
+            "your task yourself, with your exec tool and in the foreground. A token of another session is of no use"
+        )
 
-        number, checks = await self._c.db(work)
-        self._verify(attempt["id"])
-        return f"Round {number} is submitted. {checks} checks run now; you are told here if one fails. Stop working."
+    async def _refuse(self, caller: Caller, words: str) -> None:
+        await self._note(caller, caller.actor, words)
+        raise not_allowed(f"{words}: use the words that your task names")
 
-    async def _block(self, params: Json, attempt: Row, task: Row) -> str:
-        reason = one_line(hide(p.text(params, "text")), LONGEST_WORDS)
-
-        def work(store: Store) -> None:
-            _still_open(store, attempt)
-            row = store.tasks.get(task["id"])
-            if row["state"] != State.IN_PROGRESS:
-                raise Refused("state", _not_now(row), State(row["state"]), Trigger.SUBMIT)
-            record(store, row, _worker(attempt), "blocked", f"is blocked: {reason}", reason=reason)
-            release = "Answer it in its chat, or retry, assign another agent, or cancel."
-            hold(store, row, HoldKind.QUESTION, f"{attempt['agent_id']} is blocked: {reason}", release)
-
-        await self._c.db(work)
-        return "A person is told. Stop working; you get the answer here."
-
-    async def _workspace(self, attempt: Row) -> Path:
-        agent = await self._c.db(lambda store: store.agents.row(attempt["agent_id"]))
-        if not agent["workspace"]:
-            raise ServiceError(Code.FAILED, "the gateway did not tell where the workspace of this agent is")
-        return Path(agent["workspace"])
+    async def _note(self, caller: Caller, actor: Actor, words: str) -> None:
+        text = f"report refused: {words}"
+        await self._c.db(lambda store: record(store, caller.task, actor, "refused", text))
 
 
 def _token(params: Json) -> str:
@@ -164,46 +136,32 @@ def _token(params: Json) -> str:
     return token
 
 
-def _attempt_of(store: Store, token: str) -> tuple[Row, Row]:
-    attempt = store.attempts.by_token(hash_of(token))
-    if attempt is None:
+def _caller(store: Store, token: str) -> Caller:
+    hashed = hash_of(token)
+    if attempt := store.attempts.by_token(hashed):
+        found = Caller(attempt, store.tasks.get(attempt["task_id"]), worker(attempt), reviews=False)
+    elif request := store.review_requests.by_token(hashed):
+        task = store.tasks.get(store.rounds.task_of(request["round_id"]))
+        actor = Actor(ActorKind.REVIEWER, request["agent_id"] or "the reviewer")
+        found = Caller(request, task, actor, reviews=True)
+    else:
         raise not_allowed(
             "this token is not known: use the report command of your task exactly as it was given"
         )
-    _still_open(store, attempt)
-    return attempt, store.tasks.get(attempt["task_id"])
+    if not found.reviews:  # the duty has its own words for a verdict that comes too late
+        _still_wanted(store, found)
+    return found
 
 
-def _still_open(store: Store, attempt: Row) -> None:
-    if store.attempts.get(attempt["id"])["ended_at"]:
-        raise not_allowed("this attempt has ended: stop working on the task, nothing more is taken from you")
+def _still_wanted(store: Store, caller: Caller) -> None:
+    if problem := _over(store, caller):
+        raise problem
 
 
-def _worker(attempt: Row) -> Actor:
-    return Actor(ActorKind.WORKER, attempt["agent_id"])
-
-
-def _not_now(task: Row) -> str:
-    return f"the task is in {State(task['state']).label}: stop working, you are told here if it comes back"
-
-
-def _missing(store: Store, attempt: Row, round_id: int) -> list[str]:
-    reported = {row["path"] for row in store.rounds.delivered(round_id)}
-    spec = store.specs.get(attempt["spec_id"])
-    return [one["path"] for one in spec["deliverables"] if one["path"] not in reported]
-
-
-def _reported(store: Store, attempt: Row) -> dict[str, str]:
-    current = store.rounds.current(attempt["id"])
-    return {row["path"]: row["description"] for row in store.rounds.delivered(current["id"])}
-
-
-def _look_again(workspace: Path, paths: dict[str, str]) -> tuple[list[Found], str]:
-    """The deliverables as they are at the submission, and why one of them is none."""
-    found = []
-    for path in paths:
-        try:
-            found.append(look(workspace, path))
-        except NotDelivered as error:
-            return found, str(error)
-    return found, ""
+def _over(store: Store, caller: Caller) -> ServiceError | None:
+    if caller.reviews:
+        if store.review_requests.get(caller.row["id"])["ended_at"]:
+            return not_allowed("this review is over: nothing more is taken from you for this round")
+    elif store.attempts.get(caller.row["id"])["ended_at"]:
+        return not_allowed("this attempt has ended: stop working on the task, nothing more is taken from you")
+    return None

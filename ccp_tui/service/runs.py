@@ -7,7 +7,8 @@ import contextlib
 import re
 import time
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ccp_tui import clock
@@ -24,14 +25,18 @@ from ccp_tui.gateway import (
     RunStatus,
     ToolEvent,
 )
+from ccp_tui.service import retries
 from ccp_tui.service.background import Background, survive
 from ccp_tui.service.context import Context
+from ccp_tui.service.goingon import held_back
 from ccp_tui.service.live import LiveRun
 from ccp_tui.service.outcomes import Outcomes
 from ccp_tui.service.tokens import hide
 from ccp_tui.service.transcripts import shortened, store_messages
 from ccp_tui.store import Store
 from ccp_tui.text import clean, last_line, one_line
+
+Owner = Callable[[str], Awaitable[bool]]
 
 ACTIVITY_EVERY_S = 0.25
 ACTIVITY_CHARS = 120
@@ -54,13 +59,42 @@ class Runs:
             maxlen=1000
         )  # runs that ended: a straggling event does not revive them
         self._work: asyncio.Queue[Any] = asyncio.Queue()
+        self.send_stuck: Callable[[str], Awaitable[bool]] = _nothing_stuck
 
     def start(self) -> None:
         self._background.start(self._keep(), "transcripts")
 
-    def learn(self, session_key: str, agent: str, ref: str | None, attempt: int | None) -> None:
-        """A session joins those that are followed."""
-        self._known[session_key] = Known(agent, ref, attempt)
+    def learn(
+        self,
+        session_key: str,
+        agent: str,
+        ref: str | None,
+        attempt: int | None,
+        owner: Owner | None = None,
+    ) -> None:
+        """A session joins those that are followed.
+
+        ``owner`` is told whenever nothing goes on in it any more and its history is stored: after a run, and after
+        a reconnect. It answers whether it is content, or wants to be asked again in some seconds.
+        """
+        if attempt is not None:  # what an earlier attempt still does is no sign of life of this one
+            for key, known in self._known.items():
+                if known.ref == ref and known.attempt is not None:
+                    self._known[key] = replace(known, ref=None)
+        self._known[session_key] = Known(agent, ref, attempt, owner)
+
+    def owned(self) -> list[str]:
+        """The sessions of a planner or a reviewer."""
+        return [key for key, known in self._known.items() if known.owner]
+
+    def forget_owner(self, session_key: str) -> None:
+        """A planning or a review is over: its session is a transcript like any other from here on."""
+        if known := self._known.get(session_key):
+            self._known[session_key] = Known(known.agent, known.ref, known.attempt)
+
+    def is_over(self, run_id: str | None) -> bool:
+        """Whether the end of this run was told since the service started, among those of late."""
+        return run_id in self._over
 
     def follow(self, session_key: str, agent: str) -> None:
         """A session that somebody looks at joins them, unless it is an open attempt's, which is there already."""
@@ -107,11 +141,30 @@ class Runs:
         await self._c.db(work)
         return Going(flight.run_id if flight else None, bool(history.pending))
 
-    def judge_later(self, attempt: int, session_key: str, wait: float) -> None:
-        """Has an attempt judged after so many seconds, if nothing goes on in its session then."""
-        self._background.start(self._judge_later(attempt, session_key, wait), f"judge attempt {attempt}")
+    def settle_later(self, session_key: str, wait: float) -> None:
+        """Has whoever owns a session told after so many seconds, if nothing goes on in it then."""
+        self._background.start(self._settle_later(session_key, wait), f"settle {session_key}")
 
-    async def _judge_later(self, attempt: int, session_key: str, wait: float) -> None:
+    async def _send_stuck(self, session_key: str) -> bool:
+        with contextlib.suppress(GatewayError):  # away again: the next connect compares again
+            return await self.send_stuck(session_key)
+        return False
+
+    async def settle(self, session_key: str) -> bool:
+        """Tells the judge, or the owner of a session, that nothing goes on in it; whether that was all.
+
+        While everything is stopped nobody is told: what was cut off is no outcome, and goes on at the resume.
+        """
+        if self._c.live.emergency:
+            return True
+        known = self._known.get(session_key)
+        if known and known.attempt is not None:
+            return await self._outcomes.run_ended(known.attempt)
+        if known and known.owner:
+            return self._c.live.run_of(session_key) is not None or await known.owner(session_key)
+        return True
+
+    async def _settle_later(self, session_key: str, wait: float) -> None:
         while True:
             await asyncio.sleep(wait)
             wait = JUDGE_AGAIN_S
@@ -125,7 +178,9 @@ class Runs:
                 going = Going(None, False)
             if going.run_id is not None:
                 return  # it is judged when that run ends
-            if await self._outcomes.run_ended(attempt):
+            if going.pending and await self._send_stuck(session_key):
+                continue
+            if await self.settle(session_key):
                 return
 
     def _lose(self, run: LiveRun) -> None:
@@ -196,6 +251,8 @@ class Runs:
         self._publish(
             event.session_key, "run.state", {"run_id": event.run_id, "state": told, "detail": detail}
         )
+        if isinstance(event, RunFailed):
+            detail = retries.kept(detail, temporary=event.temporary)
         self._work.put_nowait(("ended", event.session_key, known, event.run_id, state, detail))
 
     def _publish(self, session_key: str, name: str, body: dict[str, Any]) -> None:
@@ -238,6 +295,10 @@ class Runs:
 
         await self._c.db(work)
 
+    async def _is_held_back(self, session_key: str) -> bool:
+        policy = self._c.settings.policy
+        return await self._c.db(lambda store: held_back(store, session_key, policy))
+
     async def _note_end(self, session_key: str, known: Known, run_id: str, state: str, detail: str) -> None:
         going = Going(None, False)
         with contextlib.suppress(GatewayError):  # the next connect reads the history again
@@ -246,19 +307,19 @@ class Runs:
         def work(store: Store) -> bool:
             store.touched.agents.add(known.agent)
             if state != "final":
-                why = detail or "without a reason"
+                why = retries.words_of(detail) or "without a reason"
                 words = "the run was aborted" if state == "aborted" else f"the run failed: {why}"
                 store.messages.add_note(session_key, words)
             if known.attempt is None:
-                return False
+                return known.owner is not None
             return store.attempts.run_ended(known.attempt, run_id, state, detail)
 
-        if not await self._c.db(work) or known.attempt is None or going.run_id is not None:
+        if not await self._c.db(work) or going.run_id is not None:
             return
-        if going.pending:  # a queued message is about to be a run of its own
-            self.judge_later(known.attempt, session_key, JUDGE_AGAIN_S)
-        else:
-            await self._outcomes.run_ended(known.attempt)
+        if state == "aborted" and known.owner and await self._is_held_back(session_key):
+            return  # it was cut off for want of a budget: whoever owns it hears of it when it goes on
+        if going.pending or not await self.settle(session_key):
+            self.settle_later(session_key, JUDGE_AGAIN_S)  # a queued message is about to be a run of its own
 
 
 def _result_of(event: ToolEvent) -> RemoteMessage:
@@ -276,13 +337,18 @@ def _result_of(event: ToolEvent) -> RemoteMessage:
     )
 
 
+async def _nothing_stuck(_: str) -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Known:
-    """Whose session it is: the agent, and the task and attempt when it is a worker's."""
+    """Whose session it is: the agent, the task, the attempt of a worker, or who waits for a planner or reviewer."""
 
     agent: str
     ref: str | None
     attempt: int | None
+    owner: Owner | None = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ccp_tui.policy import Auto, Policy
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -18,6 +20,14 @@ class Settings:
     ``gateway_grace``: how long the gateway may be away before running tasks are held for it.
     ``resume_grace``: how long a run that ended unseen may take to come back under another run id: a restarted
     gateway resumes an interrupted turn by itself.
+    ``auto``: whether what is assigned starts by itself, where a mission's policy says nothing.
+    ``most_running``: how many tasks run at a time, over all missions and agents.
+    ``most_retries``, ``retry_after``: how often a run that failed for the provider's sake is tried again, and after
+    how long first; each next time after twice as long.
+    ``stalled_after``: how long a run may give no sign of life before its worker is asked for one, and again as long
+    before the task is held.
+    ``check_commands``: whether a report counts only while the gateway shows a command of its session running.
+    ``install_skill``: whether the gateway is given the reporting skill, and ``ccp`` on its agents' PATH.
     """
 
     demo: bool = False
@@ -27,6 +37,18 @@ class Settings:
     gateway_grace: float = 5.0
     resume_grace: float = 30.0
     ccp_command: str = "ccp"
+    auto: Auto = Auto.DISPATCH
+    most_running: int = 4
+    most_retries: int = 3
+    retry_after: float = 15.0
+    stalled_after: float = 600.0
+    check_commands: bool = True
+    install_skill: bool = True
+
+    @property
+    def policy(self) -> Policy:
+        """What holds for a mission where its own policy says nothing."""
+        return Policy(auto=self.auto)
 
     @classmethod
     def load(cls, *, demo: bool = False, env: Mapping[str, str] = os.environ) -> Settings:
@@ -39,6 +61,13 @@ class Settings:
             gateway_grace=_positive(env, "CCP_GATEWAY_GRACE", 5.0),
             resume_grace=_positive(env, "CCP_RESUME_GRACE", 30.0),
             ccp_command=_ccp_command(),
+            auto=_auto(env),
+            most_running=int(_positive(env, "CCP_MOST_RUNNING", 4)),
+            most_retries=int(_positive(env, "CCP_MOST_RETRIES", 3)),
+            retry_after=_positive(env, "CCP_RETRY_AFTER", 15.0),
+            stalled_after=_positive(env, "CCP_STALLED_AFTER", 600.0),
+            check_commands=_switch(env, "CCP_CHECK_COMMANDS"),
+            install_skill=_switch(env, "CCP_INSTALL_SKILL"),
         )
 
 
@@ -53,6 +82,21 @@ def _positive(env: Mapping[str, str], name: str, default: float) -> float:
     if not value > 0:
         raise ValueError(f"{name} must be a number above 0, not {text!r}")
     return value
+
+
+def _auto(env: Mapping[str, str]) -> Auto:
+    text = env.get("CCP_AUTO", "").strip() or Auto.DISPATCH.value
+    if text not in list(Auto):
+        raise ValueError(f"CCP_AUTO must be one of {', '.join(Auto)}, not {text!r}")
+    return Auto(text)
+
+
+def _switch(env: Mapping[str, str], name: str) -> bool:
+    """On unless it is set to ``off``."""
+    text = env.get(name, "").strip() or "on"
+    if text not in ("on", "off"):
+        raise ValueError(f"{name} must be on or off, not {text!r}")
+    return text == "on"
 
 
 def _ccp_command() -> str:

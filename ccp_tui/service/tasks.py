@@ -8,12 +8,17 @@ from typing import Any
 from ccp_tui import lifecycle, spec
 from ccp_tui.lifecycle import Facts, Refused, State, Trigger
 from ccp_tui.model import Priority
+from ccp_tui.policy import Policy, PolicyError
 from ccp_tui.service import params as p
+from ccp_tui.service.answers import shown
 from ccp_tui.service.context import Context, person
 from ccp_tui.service.errors import usage
-from ccp_tui.service.explain import moves_of, why_not_moving
+from ccp_tui.service.explain import moves_of, why_not_moving, why_planning
 from ccp_tui.service.methods import Method
 from ccp_tui.service.moves import decide, record
+from ccp_tui.service.needing import need
+from ccp_tui.service.plansteps import begin, written_by_hand
+from ccp_tui.service.starting import Line
 from ccp_tui.store import Store
 from ccp_tui.text import clean, one_line
 from ccp_tui.wire import Json
@@ -63,9 +68,15 @@ class Tasks:
         title = one_line(p.maybe_text(params, "title") or "", LONGEST_TITLE)
         description = clean(p.maybe_text(params, "description") or "")
         mission, agent = p.maybe_text(params, "mission"), p.maybe_text(params, "agent")
-        columns = {"priority": _priority(params) or Priority.NORMAL.value, "due": _due(params)}
+        columns = {
+            "priority": _priority(params) or Priority.NORMAL.value,
+            "due": _due(params),
+            **_budgets(params),
+        }
         text = p.maybe_text(params, "spec")
+        needs, parent = p.texts(params, "needs"), p.maybe_text(params, "parent")
         parsed = spec.parse(text) if text is not None else None
+        auto = p.maybe_bool(params, "auto") or False
         actor = person()
         if not title and parsed:
             title = one_line(parsed.title, LONGEST_TITLE)
@@ -74,15 +85,20 @@ class Tasks:
             state = lifecycle.capture(Facts(title=title), actor)
             home = store.missions.by_slug(mission) if mission else store.missions.default()
             chosen = store.agents.find(agent) if agent else None
+            above = store.tasks.by_ref(parent)["id"] if parent else None
+            needed = [store.tasks.by_ref(name) for name in needs]
             ref = store.missions.next_ref(home)
-            task = store.tasks.capture(
-                state, home, ref, title, description=description, agent_id=chosen, **columns
-            )
+            links = {"agent_id": chosen, "parent_id": above}
+            task = store.tasks.capture(state, home, ref, title, description=description, **links, **columns)
             row = store.tasks.get(task)
             record(store, row, actor, "captured", f"captured: {title}")
+            for other in needed:
+                need(store, row, other)
             if parsed:
                 store.specs.add(task, parsed, actor.name)
                 record(store, row, actor, "spec_written", "got its spec, version 1")
+            if auto:
+                begin(store, row, actor, auto=True)
             return ref
 
         return await self.card(await self._c.db(work))
@@ -95,7 +111,6 @@ class Tasks:
     async def show(self, params: Json) -> Json:
         ref = p.text(params, "ref")
         gateway_problem = self._c.gateway_problem
-        limit = self._c.settings.agent_limit
 
         def work(store: Store) -> Json:
             card = self._c.live.card(store.cards.one(ref))
@@ -103,12 +118,19 @@ class Tasks:
             return {
                 **card,
                 "description": task["description"],
-                "why": why_not_moving(card, store.specs.newest(task["id"])),
-                "moves": moves_of(store, task, gateway_problem, limit),
+                "why": why_not_moving(card, store.specs.newest(task["id"]), why_planning(store, task)),
+                "moves": moves_of(store, task, Line(store, self._c.settings, gateway_problem)),
                 "spec": _spec(store.specs.newest(task["id"])),
                 "approved_spec": _spec(store.specs.approved(task["id"])),
                 "specs": store.specs.versions(task["id"]),
                 "attempts": store.details.attempts(task["id"]),
+                "plannings": store.details.plannings(task["id"]),
+                "questions": [shown(row) for row in store.questions.of_task(task["id"])],
+                "subtasks": store.details.subtasks(task["id"]),
+                "crew": store.details.crew(task["id"]),
+                "needs": store.dependencies.of(task["id"]),
+                "dependants": store.dependencies.of_dependants(task["id"]),
+                "subagents": store.sessions.children(task["id"]),
             }
 
         return {"task": await self._c.db(work)}
@@ -126,6 +148,7 @@ class Tasks:
             changes["priority"] = priority
         if "due" in params:
             changes["due"] = _due(params)
+        changes |= _budgets(params)
 
         def work(store: Store) -> None:
             task = store.tasks.by_ref(ref)
@@ -162,6 +185,7 @@ class Tasks:
             if before is None or version != before["version"]:
                 store.tasks.edit(task["id"])
                 record(store, task, actor, "spec_written", f"got spec version {version}", version=version)
+            written_by_hand(store, task)
             return _spec(store.specs.version(task["id"], version))
 
         return {"spec": await decide(self._c.db, ref, work)}
@@ -217,6 +241,16 @@ def _priority(params: Json) -> str | None:
     if value is not None and value not in list(Priority):
         raise usage(f"there is no priority {value!r}; priorities: {', '.join(Priority)}", field="priority")
     return value
+
+
+def _budgets(params: Json) -> dict[str, Any]:
+    """The task's own budgets that were given: as those of a policy, none takes the budget away."""
+    given: Json = {key: params[key] for key in ("budget_tokens", "budget_usd") if key in params}
+    try:
+        policy = Policy.read(given)
+    except PolicyError as error:
+        raise usage(str(error), field=error.field) from error
+    return {key: getattr(policy, key) for key in given}
 
 
 def _due(params: Json) -> str | None:

@@ -14,6 +14,8 @@ import secrets
 from pathlib import Path
 
 PLACEHOLDER = "{{token}}"
+# The same letters in a spec, a template perhaps, are somebody's words.
+_COMMAND = re.compile(rf"^(Report command: .* --attempt ){re.escape(PLACEHOLDER)}$", re.MULTILINE)
 # Also the beginning of one: words arrive piece by piece.
 _SHOWN = re.compile(r"ccp_[0-9a-f]{16,48}")
 
@@ -29,8 +31,8 @@ class Tokens:
         return "ccp_" + hmac.new(self._secret, session_key.encode(), hashlib.sha256).hexdigest()[:48]
 
     def fill(self, text: str, session_key: str) -> str:
-        """A stored text as the agent gets it."""
-        return text.replace(PLACEHOLDER, self.of(session_key))
+        """A stored text as the agent gets it: the token stands in its report command, and nowhere else."""
+        return _COMMAND.sub(rf"\g<1>{self.of(session_key)}", text)
 
 
 def hash_of(token: str) -> str:
@@ -40,6 +42,11 @@ def hash_of(token: str) -> str:
 def hide(text: str) -> str:
     """A text without any token in it, whole or begun: what is stored and shown."""
     return _SHOWN.sub("ccp_…", text)
+
+
+def blanked(text: str) -> str:
+    """A stored text as people get it."""
+    return _COMMAND.sub(r"\g<1>ccp_…", text)
 
 
 def _read_or_make(path: Path) -> bytes:

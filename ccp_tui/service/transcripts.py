@@ -26,6 +26,7 @@ def store_messages(store: Store, session_key: str, messages: list[RemoteMessage]
         # The session's own row counts the last run only; the answers tell all that was spent.
         spent = store.messages.totals(session_key)
         store.attempts.spent(session_key, spent["tokens"], spent["cost_usd"])
+        store.sessions.spent(session_key, spent["tokens"], spent["cost_usd"])
 
 
 def _store_words(store: Store, session_key: str, message: RemoteMessage) -> None:

@@ -14,6 +14,7 @@ from ccp_tui.service.delivery import Deliveries
 from ccp_tui.service.feedback import send_back
 from ccp_tui.service.moves import SERVICE, move
 from ccp_tui.service.outcomes import WAY_ON, hold
+from ccp_tui.service.reviewing import ask
 from ccp_tui.store import Store
 
 Row = dict[str, Any]
@@ -85,6 +86,8 @@ class Verification:
             text = f"passed {len(results)} of {len(results)} checks" if results else "has no checks to pass"
             move(store, task, Trigger.PASS, SERVICE, text, checks_problem="")
             store.rounds.finish(current["id"], "passed")
+            policy = store.missions.policy(task["mission_id"], self._c.settings.policy)
+            ask(store, task, current["id"], policy)
             return False
         move(
             store,

@@ -15,7 +15,7 @@ SELECT a.*,
   (SELECT t.hold_kind FROM attempts p JOIN tasks t ON t.id = p.task_id WHERE p.agent_id = a.id AND p.ended_at IS NULL
      AND t.state IN ('in_progress', 'testing') ORDER BY t.hold_kind IS NOT NULL, p.id LIMIT 1) AS held,
   (SELECT count(*) FROM sessions s JOIN messages m ON m.session_key = s.session_key
-     WHERE s.agent_id = a.id AND s.attempt_id IS NULL AND m.id > s.read_up_to AND m.role = 'assistant') AS unread
+     WHERE s.agent_id = a.id AND s.purpose = 'chat' AND m.id > s.read_up_to AND m.role = 'assistant') AS unread
 FROM agents a
 """
 
@@ -24,10 +24,21 @@ class Agents(Part):
     table = "agents"
 
     def add(
-        self, agent: str, name: str, *, role: str, emoji: str, model: str | None, workspace: str | None
+        self,
+        agent: str,
+        name: str,
+        *,
+        role: str,
+        emoji: str,
+        model: str | None,
+        workspace: str | None,
+        duty: str | None = None,
     ) -> None:
         """A gateway agent joins the board. Raises Conflict when it is there already."""
-        if self._first("SELECT 1 FROM agents WHERE id = ?", (agent,)):
+        known = self._first("SELECT deleted_at FROM agents WHERE id = ?", (agent,))
+        if known and known["deleted_at"]:
+            return self._join_again(agent, name, role=role, emoji=emoji, model=model, workspace=workspace)
+        if known:
             raise Conflict(f"the board has an agent {agent} already")
         now = clock.now()
         row = {
@@ -37,6 +48,7 @@ class Agents(Part):
             "emoji": emoji,
             "model": model,
             "workspace": workspace,
+            "duty": duty,
         }
         self._insert({**row, "created_at": now, "updated_at": now})
         self._touched.agents.add(agent)
@@ -49,9 +61,27 @@ class Agents(Part):
         self._update(agent, **changes, updated_at=clock.now())
         self._touched.agents.add(agent)
 
+    def on_duty(self, duty: str) -> Row | None:
+        """The agent that the service made for this duty."""
+        row = self._first(f"{_SELECT} WHERE a.duty = ? AND a.deleted_at IS NULL", (duty,))
+        return _agent(row) if row else None
+
+    def delete(self, agent: str) -> None:
+        """The agent leaves the board; its row stays for what it did."""
+        self._update(agent, deleted_at=clock.now(), on_gateway=0, duty=None)
+        self._touched.agents.add(agent)
+
+    def _join_again(self, agent: str, name: str, **columns: object) -> None:
+        """An agent of an id that was deleted before: the gateway makes ids from names."""
+        self._update(agent, name=name, **columns, deleted_at=None, on_gateway=1, updated_at=clock.now())
+        self._touched.agents.add(agent)
+
     def find(self, named: str) -> str:
         """The id of the agent with this id or, when only one has it, this display name. Raises NotFound."""
-        sql = "SELECT id FROM agents WHERE id = ?1 UNION SELECT id FROM agents WHERE lower(name) = lower(?1)"
+        sql = (
+            "SELECT id FROM agents WHERE deleted_at IS NULL AND id = ?1 UNION "
+            "SELECT id FROM agents WHERE deleted_at IS NULL AND lower(name) = lower(?1)"
+        )
         rows = self._all(sql, (named,))
         exact = [row["id"] for row in rows if row["id"] == named]
         if exact or len(rows) == 1:
@@ -66,7 +96,33 @@ class Agents(Part):
         return _agent(self._one(f"{_SELECT} WHERE a.id = ?", (agent,), f"there is no agent {agent!r}"))
 
     def all(self) -> list[Row]:
-        return [_agent(row) for row in self._all(f"{_SELECT} ORDER BY a.created_at, a.id")]
+        return [
+            _agent(row)
+            for row in self._all(f"{_SELECT} WHERE a.deleted_at IS NULL ORDER BY a.created_at, a.id")
+        ]
+
+    def known_files(self, agent: str) -> list[str]:
+        """The files of an agent that the board has a version of."""
+        sql = "SELECT DISTINCT name FROM agent_files WHERE agent_id = ? ORDER BY name"
+        return [row["name"] for row in self._all(sql, (agent,))]
+
+    def unapproved(self, agent: str) -> list[Row]:
+        """What the agent delivered for tasks that are not done: path, and the task's ref."""
+        return self._all(
+            "SELECT DISTINCT d.path, t.ref FROM deliverables d JOIN rounds r ON r.id = d.round_id "
+            "JOIN attempts a ON a.id = r.attempt_id JOIN tasks t ON t.id = a.task_id "
+            "WHERE a.agent_id = ? AND t.state <> 'done' ORDER BY t.id, d.path",
+            (agent,),
+        )
+
+    def forget_choice(self, agent: str) -> None:
+        """Tasks on which the agent does not work any more have it chosen no more, by the person or by a plan."""
+        cursor = self._db.execute(
+            "UPDATE tasks SET agent_id = NULL, wanted_agent = NULL, updated_at = ? WHERE agent_id = ? "
+            "AND state IN ('planning', 'inbox', 'cancelled') RETURNING id",
+            (clock.now(), agent),
+        )
+        self._touched.tasks.update(row[0] for row in cursor.fetchall())
 
     def save_file(self, agent: str, name: str, content: str, author: str) -> int:
         """A new version of one file; the version's number. The same content again makes no new version."""

@@ -74,6 +74,11 @@ class Attempts(Part):
         )
         return [row["ref"] for row in rows]
 
+    def change(self, attempt: int, **columns: object) -> None:
+        """Sets columns of an attempt; its task is told."""
+        self._update(attempt, **columns)
+        self._touched.tasks.add(self.get(attempt)["task_id"])
+
     def nudged(self, attempt: int, number: int) -> None:
         self._update(attempt, nudged_round=number)
 
@@ -105,6 +110,18 @@ class Attempts(Part):
     def running(self, attempt: int) -> list[str]:
         rows = self._all("SELECT run_id FROM runs WHERE attempt_id = ? AND state = 'running'", (attempt,))
         return [row["run_id"] for row in rows]
+
+    def running_since(self, attempt: int) -> str | None:
+        """When the run began, or the earliest of them, whose end was not seen."""
+        sql = "SELECT min(started_at) FROM runs WHERE attempt_id = ? AND state = 'running'"
+        found: str | None = self._value(sql, (attempt,))
+        return found
+
+    def to_retry(self) -> list[Row]:
+        """Open attempts whose failed run is to be tried again, the one that is due first first."""
+        return self._all(
+            "SELECT * FROM attempts WHERE ended_at IS NULL AND retry_at IS NOT NULL ORDER BY retry_at, id"
+        )
 
     def left_running(self) -> list[Row]:
         """Attempts that were stopped or cancelled while nobody saw their runs end."""

@@ -14,10 +14,25 @@ SELECT t.id, t.ref, t.title, t.state, t.priority, t.position, t.due, t.agent_id 
        at.number AS attempt, t.queued_at, s.version AS spec_version, s.approved_at AS spec_approved_at,
        (SELECT max(number) FROM rounds r WHERE r.attempt_id = at.id) AS round,
        CASE WHEN at.ended_at IS NULL THEN at.session_key END AS session_key,
+       t.auto, t.budget_tokens, t.budget_usd, p.ref AS parent, pl.state AS planning,
+       (SELECT group_concat(n.ref, ' ') FROM dependencies d JOIN tasks n ON n.id = d.needs_id
+          WHERE d.task_id = t.id AND n.state <> 'done') AS waits_for,
+       (SELECT count(*) FROM tasks c WHERE c.parent_id = t.id AND c.state <> 'cancelled') AS subtasks,
+       (SELECT count(*) FROM tasks c WHERE c.parent_id = t.id AND c.state = 'done') AS subtasks_done,
+       (SELECT count(*) FROM questions q WHERE q.task_id = t.id AND q.state = 'open') AS questions,
+       (SELECT q.agent_id FROM review_requests q JOIN rounds r ON r.id = q.round_id WHERE r.attempt_id = at.id
+          AND q.ended_at IS NULL LIMIT 1) AS reviewer,
+       (SELECT q.state FROM review_requests q JOIN rounds r ON r.id = q.round_id WHERE r.attempt_id = at.id
+          AND r.number = (SELECT max(number) FROM rounds WHERE attempt_id = at.id)
+          ORDER BY q.number DESC LIMIT 1) AS review,
+       (SELECT coalesce(sum(x.tokens), 0) FROM sessions x WHERE x.task_id = t.id) AS tokens,
+       (SELECT coalesce(sum(x.cost_usd), 0.0) FROM sessions x WHERE x.task_id = t.id) AS cost_usd,
        t.created_at, t.updated_at, t.state_since
 FROM tasks t
 JOIN missions m ON m.id = t.mission_id
 LEFT JOIN agents a ON a.id = t.agent_id
+LEFT JOIN tasks p ON p.id = t.parent_id
+LEFT JOIN plannings pl ON pl.task_id = t.id AND pl.ended_at IS NULL
 LEFT JOIN attempts at ON at.task_id = t.id AND at.number = (SELECT max(number) FROM attempts WHERE task_id = t.id)
 LEFT JOIN specs s ON s.task_id = t.id AND s.version = (SELECT max(version) FROM specs WHERE task_id = t.id)
 """
@@ -68,6 +83,8 @@ def _card(row: Row) -> Row:
     row["hold"] = hold if hold["kind"] else None
     row["queued"] = row.pop("queued_at") is not None
     row["spec_approved"] = row.pop("spec_approved_at") is not None
+    row["auto"] = bool(row["auto"])
+    row["waits_for"] = row["waits_for"].split(" ") if row["waits_for"] else []
     row["waiting"] = None
     row["activity"] = None
     return row

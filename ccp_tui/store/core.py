@@ -10,9 +10,12 @@ from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
+from ccp_tui import clock
 from ccp_tui.store.agents import Agents
 from ccp_tui.store.attempts import Attempts
 from ccp_tui.store.cards import Cards
+from ccp_tui.store.costs import Costs
+from ccp_tui.store.dependencies import Dependencies
 from ccp_tui.store.details import Details
 from ccp_tui.store.errors import StoreError
 from ccp_tui.store.events import Events
@@ -20,6 +23,9 @@ from ccp_tui.store.messages import Messages
 from ccp_tui.store.missions import Missions
 from ccp_tui.store.opening import back_up, open_database
 from ccp_tui.store.outbox import Outbox
+from ccp_tui.store.plannings import Crew, Plannings
+from ccp_tui.store.questions import Questions
+from ccp_tui.store.reviewing import Contents, ReviewRequests
 from ccp_tui.store.rounds import Rounds
 from ccp_tui.store.search import Search
 from ccp_tui.store.sessions import Sessions
@@ -58,14 +64,21 @@ class Store:
         self.agents = Agents(self.db, touched)
         self.tasks = Tasks(self.db, touched)
         self.specs = Specs(self.db, touched)
+        self.dependencies = Dependencies(self.db, touched)
+        self.plannings = Plannings(self.db, touched)
+        self.crew = Crew(self.db, touched)
+        self.questions = Questions(self.db, touched)
         self.attempts = Attempts(self.db, touched)
         self.rounds = Rounds(self.db, touched)
+        self.review_requests = ReviewRequests(self.db, touched)
+        self.contents = Contents(self.db, touched)
         self.outbox = Outbox(self.db, touched)
         self.sessions = Sessions(self.db, touched)
         self.messages = Messages(self.db, touched)
         self.events = Events(self.db, touched)
         self.cards = Cards(self.db)
         self.details = Details(self.db)
+        self.costs = Costs(self.db)
         self.search = Search(self.db)
 
     @property
@@ -73,18 +86,38 @@ class Store:
         """Tells this home's sessions apart from those of another home on the same gateway."""
         return str(self._connection.execute("SELECT id FROM home").fetchone()[0])
 
-    def transaction(self, work: Callable[[Store], T]) -> tuple[T, Committed]:
-        """Runs ``work`` in one transaction: all of it is kept, or, when it raises, none."""
+    def emergency(self) -> Row | None:
+        """Since when and by whom everything is stopped; None when it is not."""
+        at, by = self._connection.execute("SELECT stopped_at, stopped_by FROM home").fetchone()
+        return {"at": at, "by": by} if at else None
+
+    def set_emergency(self, by: str | None) -> None:
+        """Stops everything in the name of somebody, or, with None, lets it go on."""
+        self._connection.execute(
+            "UPDATE home SET stopped_at = ?, stopped_by = ?", (clock.now() if by else None, by)
+        )
+
+    def transaction(self, work: Callable[[Store], T], *, durable: bool = False) -> tuple[T, Committed]:
+        """Runs ``work`` in one transaction: all of it is kept, or, when it raises, none.
+
+        A commit survives every crash of the service. One that is ``durable``, and with it all that came before,
+        survives a power cut too: that waits for the disk, so it is for what others are told right after.
+        """
         self.touched.clear()
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
             try:
+                if durable:
+                    self._connection.execute("PRAGMA synchronous = FULL")
+                self._connection.execute("BEGIN IMMEDIATE")
                 result = work(self)
                 self._connection.execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+            finally:
+                if durable:
+                    self._connection.execute("PRAGMA synchronous = NORMAL")
         except sqlite3.OperationalError as error:
             raise StoreError(
                 f"the database can't be written ({error}): check the free disk space."

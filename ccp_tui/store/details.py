@@ -11,6 +11,26 @@ class Details(Reader):
         rows = self._all("SELECT * FROM attempts WHERE task_id = ? ORDER BY number", (task,))
         return [self._attempt(row) for row in rows]
 
+    def plannings(self, task: int) -> list[Row]:
+        """Every go at the plan of a task, the first first."""
+        return self._all(
+            "SELECT number, agent_id AS agent, session_key, auto, state, raw, problem, outcome, started_at, ended_at "
+            "FROM plannings WHERE task_id = ? ORDER BY number",
+            (task,),
+        )
+
+    def subtasks(self, task: int) -> list[Row]:
+        return self._all(
+            "SELECT ref, title, state, agent_id AS agent FROM tasks WHERE parent_id = ? ORDER BY id", (task,)
+        )
+
+    def crew(self, task: int) -> list[Row]:
+        """The agents that the task's plan asked for, and what became of it."""
+        return self._all(
+            "SELECT name, role, emoji, agent_id AS agent, problem FROM crew WHERE task_id = ? ORDER BY id",
+            (task,),
+        )
+
     def _attempt(self, row: Row) -> Row:
         runs = self._all("SELECT run_id FROM runs WHERE attempt_id = ? ORDER BY started_at", (row["id"],))
         rounds = self._all("SELECT * FROM rounds WHERE attempt_id = ? ORDER BY number", (row["id"],))
@@ -41,6 +61,12 @@ class Details(Reader):
                 {**one, "timed_out": bool(one["timed_out"]), "ok": one["exit_code"] == 0} for one in checks
             ],
             "reviews": self._all(
-                "SELECT verdict, actor, reason, at FROM reviews WHERE round_id = ?", (row["id"],)
+                "SELECT verdict, actor_kind, actor, reason, at FROM reviews WHERE round_id = ? ORDER BY id",
+                (row["id"],),
+            ),
+            "review_requests": self._all(
+                "SELECT number, agent_id AS agent, session_key, state, started_at, ended_at FROM review_requests "
+                "WHERE round_id = ? ORDER BY number",
+                (row["id"],),
             ),
         }

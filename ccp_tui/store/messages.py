@@ -117,6 +117,15 @@ class Messages(Part):
     def row(self, message: int) -> Row:
         return _message(self._one(_SELECT + "WHERE m.id = ?", (message,), "there is no such message"))
 
+    def since_ours(self, session_key: str) -> list[Row]:
+        """What came into a session after the last message of ours, in the order in which it was kept."""
+        return self._all(
+            "SELECT id, gateway_key, role, text, status FROM messages WHERE session_key = ?1 AND id > coalesce(("
+            "SELECT max(id) FROM messages WHERE session_key = ?1 AND role = 'user' "
+            "AND idempotency_key IS NOT NULL), 0) ORDER BY id",
+            (session_key,),
+        )
+
     def runs_in(self, session_key: str) -> list[str]:
         """The runs that said something in a session."""
         sql = "SELECT DISTINCT run_id FROM messages WHERE session_key = ? AND run_id IS NOT NULL"
@@ -152,7 +161,7 @@ class Messages(Part):
     def _touch(self, message: int, session_key: str) -> None:
         self._touched.messages.add(message)
         agent = self._value(
-            "SELECT agent_id FROM sessions WHERE session_key = ? AND attempt_id IS NULL", (session_key,)
+            "SELECT agent_id FROM sessions WHERE session_key = ? AND purpose = 'chat'", (session_key,)
         )
         if agent and self._value("SELECT 1 FROM agents WHERE id = ?", (agent,)):
             self._touched.agents.add(agent)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from ccp_tui import clock
+from ccp_tui.policy import Policy
 from ccp_tui.store.errors import Conflict, NotFound
 from ccp_tui.store.part import Part, Row
 from ccp_tui.text import one_line, slug
@@ -76,6 +78,18 @@ class Missions(Part):
         self._db.execute("UPDATE missions SET next_number = next_number + 1 WHERE id = ?", (mission,))
         return f"{row['prefix']}-{row['next_number']}"
 
+    def policy(self, mission: int, base: Policy) -> Policy:
+        """A mission's policy: what it sets itself, over what holds where it sets nothing."""
+        sql = "SELECT policy FROM missions WHERE id = ?"
+        return Policy.read(json.loads(str(self._value(sql, (mission,)))), base)
+
+    def set_policy(self, mission: int, changes: Row) -> None:
+        """Sets some settings of a mission's policy. They were read as a :class:`Policy` before."""
+        sql = "SELECT policy FROM missions WHERE id = ?"
+        policy = {**json.loads(str(self._value(sql, (mission,)))), **changes}
+        self._update(mission, policy=json.dumps(policy, ensure_ascii=False), updated_at=clock.now())
+        self._touched.missions.add(mission)
+
     def all(self, *, archived: bool = True) -> list[Row]:
         where = "" if archived else "WHERE NOT archived"
         counts = self._counts()
@@ -113,4 +127,9 @@ def _initials(title: str) -> str:
 
 def _mission(row: Row, counts: dict[str, int]) -> Row:
     wire = ("id", "slug", "title", "icon", "prefix", "created_at", "updated_at")
-    return {**{key: row[key] for key in wire}, "archived": bool(row["archived"]), "counts": counts}
+    return {
+        **{key: row[key] for key in wire},
+        "archived": bool(row["archived"]),
+        "counts": counts,
+        "policy": json.loads(row["policy"]),
+    }

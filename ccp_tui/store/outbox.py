@@ -59,6 +59,48 @@ class Outbox(Part):
         self._db.execute(f"UPDATE outbox SET state = 'void' {where}", (attempt,))
         return [row["idempotency_key"] for row in rows]
 
+    def void_session(self, session_key: str) -> list[str]:
+        """Takes back what a session has not been sent yet; the keys of these messages."""
+        where = "WHERE session_key = ? AND state = 'pending'"
+        rows = self._all(f"SELECT idempotency_key FROM outbox {where}", (session_key,))
+        self._db.execute(f"UPDATE outbox SET state = 'void' {where}", (session_key,))
+        return [row["idempotency_key"] for row in rows]
+
+    def has(self, key: str) -> bool:
+        """Whether a message with this idempotency key was put."""
+        return self._value("SELECT 1 FROM outbox WHERE idempotency_key = ?", (key,)) is not None
+
+    def unsent_in(self, session_key: str) -> bool:
+        """Whether a message of this session is still on its way."""
+        sql = "SELECT 1 FROM outbox WHERE session_key = ? AND state IN ('pending', 'sending') LIMIT 1"
+        return self._value(sql, (session_key,)) is not None
+
+    def count_in(self, session_key: str, kind: str) -> int:
+        """How many messages of a kind (``go-on``, for ``go-on-1`` and so on) were put for a session."""
+        sql = "SELECT count(*) FROM outbox WHERE idempotency_key > ? AND idempotency_key < ?"
+        return int(self._value(sql, (f"{session_key}:{kind}-", f"{session_key}:{kind}.")))
+
+    def latest_in(self, session_key: str) -> Row | None:
+        """The last message that was put for a session."""
+        return self._first(
+            "SELECT * FROM outbox WHERE session_key = ? ORDER BY id DESC LIMIT 1", (session_key,)
+        )
+
+    def sent_before(self, session_key: str, moment: str) -> list[Row]:
+        """What the gateway acknowledged in a session before a moment, the oldest first."""
+        return self._all(
+            "SELECT * FROM outbox WHERE session_key = ? AND state = 'sent' AND sent_at < ? ORDER BY id",
+            (session_key, moment),
+        )
+
+    def latest_but(self, session_key: str, kind: str) -> Row | None:
+        """The last message that was put for a session, of those that are not of a kind (see :meth:`count_in`)."""
+        return self._first(
+            "SELECT * FROM outbox WHERE session_key = ?1 AND substr(idempotency_key, 1, length(?2)) <> ?2 "
+            "ORDER BY id DESC LIMIT 1",
+            (session_key, f"{session_key}:{kind}-"),
+        )
+
     def latest_of(self, attempt: int) -> Row | None:
         """The last message that was put for this attempt."""
         return self._first("SELECT * FROM outbox WHERE attempt_id = ? ORDER BY id DESC LIMIT 1", (attempt,))

@@ -25,6 +25,19 @@ class Rounds(Part):
         sql = "SELECT * FROM rounds WHERE attempt_id = ? ORDER BY number DESC LIMIT 1"
         return self._one(sql, (attempt,), "the attempt has no round")
 
+    def task_of(self, round_id: int) -> int:
+        """The task that a round belongs to."""
+        sql = "SELECT a.task_id FROM rounds r JOIN attempts a ON a.id = r.attempt_id WHERE r.id = ?"
+        return int(self._one(sql, (round_id,), "there is no such round")["task_id"])
+
+    def of_attempt(self, attempt: int) -> list[Row]:
+        return self._all("SELECT * FROM rounds WHERE attempt_id = ? ORDER BY number", (attempt,))
+
+    def rejection(self, round_id: int) -> Row | None:
+        """The verdict that sent a round back, if one did."""
+        sql = "SELECT * FROM reviews WHERE round_id = ? AND verdict = 'reject' ORDER BY id DESC LIMIT 1"
+        return self._first(sql, (round_id,))
+
     def submitted(self, round_id: int, summary: str) -> None:
         self._update(round_id, summary=summary, submitted_at=clock.now())
 
@@ -52,3 +65,17 @@ class Rounds(Part):
     def review(self, round_id: int, verdict: Verdict, actor_kind: str, actor: str, reason: str) -> None:
         row = {"round_id": round_id, "verdict": verdict.value, "actor_kind": actor_kind, "actor": actor}
         self._db.table("reviews").insert({**row, "reason": reason, "at": clock.now()})
+
+    def reviews(self, attempt: int) -> list[Row]:
+        """Every verdict on the rounds of an attempt, the first first, each with the number of its round."""
+        return self._all(
+            "SELECT v.*, r.number AS round FROM reviews v JOIN rounds r ON r.id = v.round_id "
+            "WHERE r.attempt_id = ? ORDER BY v.id",
+            (attempt,),
+        )
+
+    def reviewed_by(self, round_id: int, actor_kind: str) -> Row | None:
+        """The verdict of this kind of judge on a round."""
+        return self._first(
+            "SELECT * FROM reviews WHERE round_id = ? AND actor_kind = ?", (round_id, actor_kind)
+        )

@@ -9,7 +9,7 @@ from ccp_tui import clock
 from ccp_tui.spec import Spec
 from ccp_tui.store.part import Part, Row
 
-_LISTS = ("deliverables", "success_criteria", "checks", "constraints")
+_LISTS = ("deliverables", "success_criteria", "checks", "constraints", "agents", "tasks", "assumptions")
 
 
 class Specs(Part):
@@ -22,7 +22,7 @@ class Specs(Part):
             return int(newest["version"])
         fields = asdict(spec)
         row: Row = {key: json.dumps(fields[key], ensure_ascii=False) for key in _LISTS}
-        row |= {key: fields[key] for key in ("text", "title", "summary")}
+        row |= {key: fields[key] for key in ("text", "title", "summary", "agent")}
         version = newest["version"] + 1 if newest else 1
         self._insert(
             {"task_id": task, "version": version, "author": author, "created_at": clock.now(), **row}

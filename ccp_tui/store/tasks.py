@@ -6,7 +6,7 @@ from typing import Any
 
 from ccp_tui import clock
 from ccp_tui.lifecycle import State
-from ccp_tui.model import Hold
+from ccp_tui.model import Hold, HoldKind
 from ccp_tui.store.errors import NotFound
 from ccp_tui.store.part import Part, Row
 
@@ -36,6 +36,7 @@ class Tasks(Part):
         )
         self._touch(task, row["mission_id"])
         self._touch_agent(task)
+        self._touch_others(task)
 
     def edit(self, task: int, **columns: Any) -> None:
         """Sets columns other than the state."""
@@ -91,12 +92,12 @@ class Tasks(Part):
         return self._one("SELECT * FROM tasks WHERE ref = upper(?)", (ref,), f"there is no task {ref}")
 
     def queued(self) -> list[Row]:
-        """Assigned tasks whose dispatch was asked for, the most pressing first: priority, due date, order asked."""
+        """Assigned tasks whose dispatch was asked for, by priority, due date, and order on the board."""
         # "+": through the index of the few that are queued, not of the many that are assigned.
         return self._all(
             "SELECT * FROM tasks WHERE queued_at IS NOT NULL AND +state = 'assigned' AND hold_kind IS NULL ORDER BY "
             "CASE priority WHEN 'urgent' THEN 0 WHEN 'high' THEN 1 WHEN 'normal' THEN 2 ELSE 3 END, "
-            "due IS NULL, due, queued_at"
+            "due IS NULL, due, position, queued_at, id"
         )
 
     def in_states(self, *states: State) -> list[Row]:
@@ -104,6 +105,58 @@ class Tasks(Part):
         return self._all(
             f"SELECT * FROM tasks WHERE state IN ({marks}) ORDER BY id", [s.value for s in states]
         )
+
+    def running(self, mission: int | None = None) -> list[str]:
+        """The refs that are worked on or checked now, in one mission or in all: what the limits count.
+
+        One that is held and has no run does not count.
+        """
+        where = "" if mission is None else "AND t.mission_id = ?"
+        rows = self._all(
+            "SELECT t.ref FROM tasks t JOIN attempts a ON a.task_id = t.id AND a.ended_at IS NULL "
+            "WHERE t.state IN ('in_progress', 'testing') AND (t.hold_kind IS NULL OR EXISTS "
+            f"(SELECT 1 FROM runs r WHERE r.attempt_id = a.id AND r.state = 'running')) {where} ORDER BY t.id",
+            () if mission is None else (mission,),
+        )
+        return [row["ref"] for row in rows]
+
+    def spending(self) -> list[Row]:
+        """The tasks for which something may run now: a worker, a planner, a reviewer or a sub-agent.
+
+        A task that only waits for the person is none of them, however many there are.
+        """
+        return self._all(
+            "SELECT t.* FROM tasks t WHERE t.state IN ('in_progress', 'testing') UNION "
+            "SELECT t.* FROM plannings p JOIN tasks t ON t.id = p.task_id "
+            "WHERE p.ended_at IS NULL AND p.state = 'planner' AND +t.state = 'planning' UNION "
+            "SELECT t.* FROM review_requests q JOIN rounds r ON r.id = q.round_id "
+            "JOIN attempts a ON a.id = r.attempt_id JOIN tasks t ON t.id = a.task_id "
+            "WHERE q.ended_at IS NULL AND +t.state = 'review' UNION "
+            "SELECT t.* FROM tasks t JOIN attempts a ON a.task_id = t.id JOIN runs r ON r.attempt_id = a.id "
+            "WHERE r.state = 'running' AND a.ended_at IS NULL AND t.state = 'review' UNION "
+            "SELECT t.* FROM sessions s JOIN tasks t ON t.id = s.task_id WHERE s.purpose = 'subagent' "
+            "AND s.state = 'running' AND +t.state IN ('planning', 'review') ORDER BY 1"
+        )
+
+    def held(self, *kinds: HoldKind) -> list[Row]:
+        """The tasks that are held for one of these reasons."""
+        marks = ", ".join("?" * len(kinds))
+        return self._all(
+            f"SELECT * FROM tasks WHERE hold_kind IN ({marks}) ORDER BY id", [kind.value for kind in kinds]
+        )
+
+    def wanting_agent(self) -> list[Row]:
+        """Tasks whose newest spec is approved and that wait in Inbox for the agent that their plan names."""
+        return self._all(
+            "SELECT t.* FROM tasks t WHERE t.state = 'inbox' AND t.wanted_agent IS NOT NULL AND t.agent_id IS NULL "
+            "AND (SELECT s.approved_at FROM specs s WHERE s.task_id = t.id ORDER BY s.version DESC LIMIT 1) "
+            "IS NOT NULL ORDER BY t.id"
+        )
+
+    def captured_by(self, parent: int, since: str) -> int:
+        """How many sub-tasks of a task were captured since a time: what its worker, and nobody else then, made."""
+        sql = "SELECT count(*) FROM tasks WHERE parent_id = ? AND created_at >= ?"
+        return int(self._value(sql, (parent, since)))
 
     def counts(self) -> dict[str, int]:
         """Tasks by state, over the missions that are not archived; every state is there."""
@@ -126,6 +179,14 @@ class Tasks(Part):
     def _touch(self, task: int, mission: int) -> None:
         self._touched.tasks.add(task)
         self._touched.missions.add(mission)
+
+    def _touch_others(self, task: int) -> None:
+        """The cards that show this task's state: the one it is a part of, and those that wait for it."""
+        sql = (
+            "SELECT parent_id AS id FROM tasks WHERE id = ?1 AND parent_id IS NOT NULL "
+            "UNION SELECT task_id FROM dependencies WHERE needs_id = ?1"
+        )
+        self._touched.tasks.update(row["id"] for row in self._all(sql, (task,)))
 
     def _touch_agent(self, task: int) -> None:
         agent = self._value("SELECT agent_id FROM tasks WHERE id = ?", (task,))

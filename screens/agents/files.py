@@ -2,49 +2,29 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.strip import Strip
 
 from ccp_tui import clock
 from ccp_tui.rows import safe
+from ccp_tui.screens.agents.storing import Storing
+from ccp_tui.screens.agents.texts import Page, difference
 from ccp_tui.screens.widgets.actions import Action
 from ccp_tui.screens.widgets.base import CcpScreen
 from ccp_tui.screens.widgets.dialogs import confirm, wrap
-from ccp_tui.screens.widgets.editing import edit_text, saver
-from ccp_tui.screens.widgets.lines import Piece, fit
-from ccp_tui.screens.widgets.lineview import LineView
+from ccp_tui.screens.widgets.editing import edit_text
+from ccp_tui.screens.widgets.lines import Piece
 from ccp_tui.screens.widgets.rowlist import Row, RowList
-from ccp_tui.text import clean
 
 Json = dict[str, Any]
 
 NAMES = ("SOUL.md", "USER.md", "AGENTS.md")
+GATEWAY = "gateway"  # the author of a version that was found on the gateway
 ABOUT = {"SOUL.md": "who the agent is", "USER.md": "whom it works for", "AGENTS.md": "how it works"}
-
-
-class Page(LineView):
-    """A text or a difference, one styled line after the other."""
-
-    def __init__(self) -> None:
-        super().__init__(id="page")
-        self.content: list[Piece] = []
-
-    def show(self, content: list[Piece]) -> None:
-        self.content, self.top = content, 0
-        self.refresh()
-
-    def line_count(self) -> int:
-        return len(self.content)
-
-    def draw_line(self, line: int, width: int) -> Strip:
-        text, style = self.content[line]
-        return Strip(fit([(f" {text}", style)], width, self.palette.text), width)
 
 
 class AgentFilesScreen(CcpScreen):
@@ -140,7 +120,10 @@ class AgentFilesScreen(CcpScreen):
             head: list[Piece] = [(f" v{row['version']}", palette.text), (f"  {age} ago", palette.dim)]
             if row["version"] == self.latest:
                 head.append(("  in use", palette.good))
-            rows.append(Row.of(row["version"], head, [(f"   {safe(row.get('author'))}", palette.dim)]))
+            author = safe(row.get("author"))
+            of_gateway = author == GATEWAY
+            words, style = ("changed on the gateway", palette.warn) if of_gateway else (author, palette.dim)
+            rows.append(Row.of(row["version"], head, [(f"   {words}", style)]))
         self.versions.empty = "No version yet."
         self.page.empty = f"{name} is empty. Press e to write it: {ABOUT.get(name, '')}."
         self.versions.show(rows, keep=keep)
@@ -161,7 +144,11 @@ class AgentFilesScreen(CcpScreen):
         old = await self._text(name, before) if before is not None else None
         if text is None or (name, version) != (self.file, self.version):
             return
-        self.page.show(self._diff(old or "", text) if self.diffing else self._plain(text))
+        if self.diffing:
+            width = max(20, self.page.size.width - 2)
+            self.page.show(difference(old or "", text, width, self.ccp.palette))
+        else:
+            self.page.show(self._plain(text))
 
     def _before(self, version: int) -> int | None:
         older = [row["version"] for row in self.listed if row["version"] < version]
@@ -179,16 +166,6 @@ class AgentFilesScreen(CcpScreen):
         palette, width = self.ccp.palette, max(20, self.page.size.width - 2)
         return [(line, palette.bold if line.startswith("#") else palette.text) for line in wrap(text, width)]
 
-    def _diff(self, old: str, new: str) -> list[Piece]:
-        palette, width = self.ccp.palette, max(20, self.page.size.width - 2)
-        styles = {"+": palette.good, "-": palette.bad, "@": palette.accent}
-        found: list[Piece] = []
-        for line in difflib.unified_diff(clean(old).splitlines(), clean(new).splitlines(), n=3, lineterm=""):
-            if line.startswith(("---", "+++")):
-                continue
-            found += [(piece, styles.get(line[0], palette.dim)) for piece in wrap(line, width)]
-        return found or [("Nothing changed.", palette.dim)]
-
     def toggle_diff(self) -> None:
         self.diffing = not self.diffing
         self.do(self._show_version())
@@ -200,18 +177,12 @@ class AgentFilesScreen(CcpScreen):
     async def edit(self) -> None:
         """The newest text in the editor; saved as a new version."""
         found = await self.ask("agent.file", {"id": self.agent, "name": self.file})
-        if found is not None:
-            await self._save_edited(str(found.get("content") or ""))
-
-    async def _save_edited(self, text: str) -> None:
-        name = self.file
-        save = saver(
-            lambda content: self.live.call(
-                "agent.set_file", {"id": self.agent, "name": name, "content": content}
-            )
-        )
-        if await edit_text(self.ccp, text, title=f"{self.agent}: {name}", filename=name, save=save):
-            self.say(f"{name} is saved.", "good")
+        if found is None:
+            return
+        name, text = self.file, str(found.get("content") or "")
+        storing = Storing(self.ccp, self.agent, name, found.get("version"))
+        if await edit_text(self.ccp, text, title=f"{self.agent}: {name}", filename=name, save=storing.save):
+            self.say(storing.done, "good")
             await self.load(keep=False)
 
     async def restore(self) -> None:
@@ -223,6 +194,10 @@ class AgentFilesScreen(CcpScreen):
             detail="It becomes a new version; none is lost.",
         ):
             return
-        if await self.ask("agent.set_file", {"id": self.agent, "name": name, "content": text}) is not None:
-            self.say(f"{name} is as in version {version}.", "good")
-            await self.load(keep=False)
+        storing = Storing(self.ccp, self.agent, name, self.latest)
+        problem = await storing.save(text)
+        if problem is not None:
+            self.say(problem.words, "refusal")
+            return
+        self.say(storing.done if storing.chosen else f"{name} is as in version {version}.", "good")
+        await self.load(keep=False)

@@ -16,7 +16,9 @@ from ccp_tui.rows import AgentRow, safe
 from ccp_tui.screens.agents.files import NAMES, AgentFilesScreen
 from ccp_tui.screens.agents.form import AgentForm, Values, fill
 from ccp_tui.screens.agents.importing import ImportDialog
+from ccp_tui.screens.agents.leaving import delete_form, work_of
 from ccp_tui.screens.board.words import doing
+from ccp_tui.screens.widgets import fields
 from ccp_tui.screens.widgets.actions import Action
 from ccp_tui.screens.widgets.base import CcpScreen, failure_words
 from ccp_tui.screens.widgets.dialogs import Choice, pick, wrap
@@ -60,6 +62,7 @@ class AgentsScreen(CcpScreen):
         yield Action("agents.task", "t", "its task", "Agent", self.open_task, self.has_task)
         yield Action("agents.new", "n", "new", "Agents", self.create)
         yield Action("agents.import", "i", "import", "Agents", self.bring_in)
+        yield Action("agents.delete", "D", "delete", "Agent", self.delete, some)
         yield Action("agents.down", "j down", "next", "Agents", lambda: self.roster.move(1), some, False)
         yield Action("agents.up", "k up", "before", "Agents", lambda: self.roster.move(-1), some, False)
 
@@ -111,7 +114,7 @@ class AgentsScreen(CcpScreen):
         pieces: list[Piece] = [
             (f" {emoji or ' '}{'' if emoji else ' '} ", palette.text),
             (f"{agent.name[:20]:<{width}}  ", palette.bold),
-            (f"{agent.role[:14]:<14} ", palette.dim),
+            (f"{(agent.duty or agent.role)[:14]:<14} ", palette.accent if agent.duty else palette.dim),
             (f"{mark} {words:<20} ", style),
         ]
         unread = f"{glyphs.unread} {agent.unread}" if agent.unread else ""
@@ -143,6 +146,10 @@ class AgentsScreen(CcpScreen):
             for label, words in (
                 ("now", at_work),
                 ("last", activity),
+                (
+                    "duty",
+                    f"the service's {agent.duty}, replaceable in a mission's policy" if agent.duty else "",
+                ),
                 ("role", agent.role),
                 ("model", safe(agent.model) or "the gateway's default"),
                 ("folder", safe(agent.workspace)),
@@ -247,6 +254,17 @@ class AgentsScreen(CcpScreen):
             self.ccp, AgentForm(f"Change {agent.name}", before, await self._models(), update, soul=False)
         ):
             self.say("Changed.", "good")
+
+    async def delete(self) -> None:
+        agent = self.agent
+        if agent is None:
+            return
+
+        async def call(chosen: Json) -> None:
+            await self.live.call("agent.delete", {"id": agent.id, **chosen}, timeout=60)
+
+        if await fields.fill(self.ccp, delete_form(agent, work_of(self.mirror, agent.id), call)):
+            self.say(f"{agent.name} is deleted. What it did stays in the history.", "good")
 
     async def bring_in(self) -> None:
         found = await self.ask("agent.importable")

@@ -16,17 +16,23 @@ from ccp_tui.screens.widgets.dialogs import Dialog, Words
 from ccp_tui.screens.widgets.lines import Line, Piece
 
 PRIORITIES = ("low", "normal", "high", "urgent")
+PLANS = (("", "later"), ("ask", "now, asks me"), ("auto", "now, by its own assumptions (auto)"))
 
 
 @dataclass(frozen=True)
 class NewTask:
-    """What the person wrote down. ``with_spec``: they want to write its spec at once."""
+    """What the person wrote down.
+
+    ``plan``: empty for later, ``ask`` to be planned at once with questions, ``auto`` by stated assumptions.
+    ``with_spec``: they want to write its spec at once.
+    """
 
     title: str
     mission: str | None
     priority: str
     agent: str | None
     with_spec: bool
+    plan: str = ""
 
 
 class Cycle(Line, can_focus=True):
@@ -105,7 +111,8 @@ class CaptureDialog(Dialog):
         )
         self.priority = Cycle("Priority", [(name, name) for name in PRIORITIES], 1)
         self.agent = Cycle("Agent", [(None, "nobody yet"), *((row.id, row.name) for row in agents)])
-        self.hint = Words("enter writes it · ^e and its spec · tab next field · esc leaves", "dim")
+        self.plan = Cycle("Plan", PLANS)
+        self.hint = Words("enter writes it · ^e its spec too · tab next · esc leaves", "dim")
         self.hint.add_class("hint")
 
     def fields(self) -> ComposeResult:
@@ -113,6 +120,7 @@ class CaptureDialog(Dialog):
         yield self.mission
         yield self.priority
         yield self.agent
+        yield self.plan
         yield self.hint
 
     def on_mount(self) -> None:
@@ -127,4 +135,5 @@ class CaptureDialog(Dialog):
             self.title_field.focus()
             self.hint.set("Give it a title first, or press esc.", "warn")
             return
-        self.dismiss(NewTask(title, self.mission.value, self.priority.value, self.agent.value, with_spec))
+        values = (self.mission.value, self.priority.value, self.agent.value)
+        self.dismiss(NewTask(title, *values, with_spec, self.plan.value))

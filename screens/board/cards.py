@@ -21,7 +21,7 @@ Lines = tuple[tuple[Segment, ...], ...]
 @dataclass(frozen=True)
 class Look:
     """What a card's drawing depends on besides the task. ``here``: the cursor is on it; ``unread``: messages of its
-    agent that the person has not read."""
+    agent that the person has not read; ``reviewer``: the name of the agent that reviews it now."""
 
     width: int
     height: int
@@ -29,13 +29,14 @@ class Look:
     unread: int
     here: bool
     theme: str
+    reviewer: str = ""
 
 
 def draw_card(card: Card, look: Look, palette: Palette, glyphs: Glyphs) -> Lines:
     """The card's lines: its head, its title on as many lines as there are, and what there is to note."""
     edge, below = _edges(card, look.here, palette, glyphs)
     room = look.width - 2
-    noted = _note(card, room, palette, glyphs)
+    noted = _note(card, look.reviewer, room, palette, glyphs)
     title_lines = look.height - (2 if noted or look.height > 3 else 1)
     titles = list(wrap(card.title, room))
     if len(titles) > title_lines:
@@ -76,6 +77,7 @@ def _head(card: Card, room: int, look: Look, palette: Palette, glyphs: Glyphs) -
     right = " ".join(
         part
         for part in (
+            f"{card.subtasks_done}/{card.subtasks}" if card.subtasks else "",
             glyphs.unread if look.unread else "",
             glyphs.emoji(card.agent_emoji),
             _who(card, glyphs),
@@ -108,8 +110,8 @@ def _title_style(card: Card, palette: Palette) -> Style:
     return palette.dim if card.state in ("done", "cancelled") else palette.text
 
 
-def _note(card: Card, room: int, palette: Palette, glyphs: Glyphs) -> Piece | None:
-    about = note(card)
+def _note(card: Card, reviewer: str, room: int, palette: Palette, glyphs: Glyphs) -> Piece | None:
+    about = note(card, reviewer)
     if about is None:
         if card.due and card.state not in ("done", "cancelled"):
             return f"due {card.due[:10]}", palette.dim
@@ -120,6 +122,8 @@ def _note(card: Card, room: int, palette: Palette, glyphs: Glyphs) -> Piece | No
         "words": (glyphs.words, palette.good),
         "status": (glyphs.words, palette.good),
         "waiting": (glyphs.clock, palette.dim),
+        "needs": (glyphs.waits, palette.dim),
+        "idle": (glyphs.words, palette.dim),
         "next": (glyphs.words, palette.accent),
     }.get(about.kind, (glyphs.words, palette.dim))
     return cut(f"{mark} {about.text}", room, glyphs.ellipsis), style

@@ -12,11 +12,15 @@ LEAST_WIDTH = 22  # cells of a column; fewer make titles unreadable
 
 @dataclass(frozen=True)
 class Layout:
-    """One size of the board. ``shown`` columns fit side by side; with fewer than all, a map of all stands on top."""
+    """One size of the board. ``shown`` columns fit side by side; with fewer than all, a map of all stands on top.
+
+    ``most`` is how many cards the fullest column of unfinished work has: while they all fit, they get the large form.
+    """
 
     width: int
     height: int
     columns: int
+    most: int = 0
 
     @property
     def shown(self) -> int:
@@ -37,7 +41,8 @@ class Layout:
 
     @property
     def card_height(self) -> int:
-        return LARGE_CARD if self.cards_height >= LARGE_FROM else SMALL_CARD
+        roomy = self.cards_height >= LARGE_FROM or 0 < self.most * LARGE_CARD <= self.cards_height
+        return LARGE_CARD if roomy else SMALL_CARD
 
     def span(self, slot: int) -> tuple[int, int]:
         """The left edge and the width of one shown column; between two there is one cell."""

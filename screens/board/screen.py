@@ -16,10 +16,12 @@ from ccp_tui.screens.board.capture import CaptureDialog, NewTask
 from ccp_tui.screens.board.moves import dispatched_or_moved, target_of
 from ccp_tui.screens.board.view import BoardView
 from ccp_tui.screens.board.widget import BoardLines
-from ccp_tui.screens.board.words import doing, next_step
+from ccp_tui.screens.board.words import OVER, doing, held, next_step
 from ccp_tui.screens.widgets.actions import Action
+from ccp_tui.screens.widgets.base import Json
 from ccp_tui.screens.widgets.dialogs import Choice, ask_words, pick
 from ccp_tui.screens.widgets.lines import Piece, cut
+from ccp_tui.screens.widgets.task_base import words_of
 from ccp_tui.screens.widgets.task_commands import TaskCommands
 
 AGES_EVERY_S = 60.0
@@ -50,6 +52,7 @@ class BoardScreen(TaskCommands):
                      when=lambda: bool(self.view.filter))  # fmt: skip
         yield Action("board.filter", "/", "filter", "Board", self.start_filter)
         yield Action("board.mission", "m", "mission", "Board", self.choose_mission)
+        yield Action("board.missions", "M", "missions", "Board", self.open_missions, hint=False)
         yield Action("task.approve", "A", "approve", "Task", self.approve, when=self.can_approve)
         yield Action("task.reject", "R", "reject", "Task", self.approve, when=self.in_state("review"))
         yield from self.task_actions()
@@ -185,8 +188,10 @@ class BoardScreen(TaskCommands):
             return
         after: list[Piece] = []
         if card.hold:
-            after.append((f"  {glyphs.held} {card.hold.reason}", palette.warn))
-        elif card.queued:
+            after.append((f"  {glyphs.held} {held(card)}", palette.warn))
+        elif card.waits_for and card.state not in OVER:
+            after.append((f"  {glyphs.waits} {' '.join(card.waits_for)}", palette.dim))
+        elif card.queued or card.waiting:
             after.append((f"  {glyphs.clock} {card.waiting or 'queued'}", palette.dim))
         elif card.activity and card.state in ("in_progress", "testing"):
             after.append((f"  {glyphs.words} {doing(card)}", palette.good))
@@ -264,6 +269,9 @@ class BoardScreen(TaskCommands):
         if self.view.ref:
             self.ccp.open("task", ref=self.view.ref)
 
+    def open_missions(self) -> None:
+        self.ccp.open("missions", mission=self.view.mission)
+
     def open_feed(self) -> None:
         self.ccp.open("feed", mission=self.view.mission)
 
@@ -291,14 +299,20 @@ class BoardScreen(TaskCommands):
         wanted: NewTask | None = await self.ccp.push_screen_wait(dialog)
         if wanted is None:
             return
-        params = {"title": wanted.title, "priority": wanted.priority}
+        params: Json = {"title": wanted.title, "priority": wanted.priority}
         params |= {key: value for key in ("mission", "agent") if (value := getattr(wanted, key))}
+        params |= {"auto": True} if wanted.plan == "auto" else {}
         card = await self.change("task.add", "", **params)
         if card is None:
             return
         self.view.go_to(card.ref)
         self._show()
-        self.say(f"{card.ref} is in {card.state.replace('_', ' ')}. e writes its spec.", "good")
+        if wanted.plan == "auto":
+            self.say(f"{card.ref} is being planned by stated assumptions; nothing will be asked.", "good")
+        else:
+            self.say(f"{card.ref} is in {words_of(card.state)}. P plans it, e writes its spec.", "good")
+        if wanted.plan == "ask":
+            await self.plan_task(card)
         if wanted.with_spec:
             await self.write_spec(card)
 

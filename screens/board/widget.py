@@ -16,7 +16,7 @@ from ccp_tui.rows import Card
 from ccp_tui.screens.board.cards import Look, draw_card
 from ccp_tui.screens.board.layout import Layout
 from ccp_tui.screens.board.view import BoardView
-from ccp_tui.screens.board.words import EMPTY, Column, short_age, short_count
+from ccp_tui.screens.board.words import EMPTY, OVER, Column, short_age, short_count
 from ccp_tui.screens.widgets.lines import Drawn, Piece, cut, fit
 
 Cells = Sequence[Segment]
@@ -58,7 +58,9 @@ class BoardLines(Drawn, can_focus=True):
 
     @property
     def layout_now(self) -> Layout:
-        return Layout(self.size.width, self.size.height, len(self.view.columns))
+        columns = self.view.columns
+        most = max(len(self.view.refs(column.state)) for column in columns if column.state not in OVER)
+        return Layout(self.size.width, self.size.height, len(columns), most)
 
     def show(self) -> None:
         """Repaints the cells that differ from what is on the screen; nothing when nothing differs."""
@@ -192,7 +194,16 @@ class BoardLines(Drawn, can_focus=True):
         card = self.view.mirror.tasks[ref]
         agent = self.view.mirror.agents.get(card.agent or "")
         age = short_age(card.state_since, self.now)
-        look = Look(width, height, age, agent.unread if agent else 0, here, self.ccp.theme)
+        reviewer = self.view.mirror.agents.get(card.reviewer or "")
+        look = Look(
+            width,
+            height,
+            age,
+            agent.unread if agent else 0,
+            here,
+            self.ccp.theme,
+            reviewer.name if reviewer else "",
+        )
         lines = self._drawn.get((card, look))
         if lines is None:
             lines = self._drawn[card, look] = draw_card(card, look, self.palette, self.glyphs)

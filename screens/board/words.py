@@ -42,24 +42,74 @@ EMPTY = {
 }
 
 
+# How the kinds of holds read on a card, where every cell counts.
+HOLDS = {"question": "asks", "approval": "approve?", "gateway": "gateway", "dependency": "needs"}
+# Where a plan stands: the kind of note, and its words.
+PLANNING = {
+    "opening": ("status", "the planner is asked"),
+    "planner": ("status", "the planner thinks"),
+    "person": ("next", "the planner asks you"),
+    "proposed": ("next", "plan ready: A"),
+    "raw": ("next", "raw reply: your turn"),
+}
+OVER = ("done", "cancelled")
+
+
 class Note(NamedTuple):
-    """The third line of a card. ``kind``: held, tool, words, status, waiting, next, due."""
+    """The third line of a card. ``kind``: held, tool, words, status, waiting, needs, next, idle."""
 
     kind: str
     text: str
 
 
-def note(card: Card) -> Note | None:
-    """What matters most about the task beyond its title; None when the title may have the room."""
+def note(card: Card, reviewer: str = "") -> Note | None:
+    """What matters most about the task beyond its title; None when the title may have the room.
+
+    ``reviewer`` is the name of the agent that reviews it now.
+    """
     if card.hold:
-        return Note("held", card.hold.reason or card.hold.kind)
+        return Note("held", held(card))
     if card.activity and card.state in ("in_progress", "testing"):
         return Note(card.activity.kind, doing(card))
-    if card.queued:
-        return Note("waiting", card.waiting or "waits for its turn")
+    if card.state == "planning":
+        return planning(card)
+    if card.state == "assigned":
+        return unstarted(card)
     if card.state == "review":
+        if card.reviewer:
+            return Note("status", f"{reviewer or card.reviewer} reads round {card.round}")
         return Note("next", f"round {card.round}: your turn")
+    if card.waits_for and card.state not in OVER:
+        return Note("needs", " ".join(card.waits_for))
     return None
+
+
+def held(card: Card) -> str:
+    """Why a task is held: the kind first, because that tells what to do; a budget with its figures."""
+    hold = card.hold
+    if hold is None:
+        return ""
+    kind, reason = HOLDS.get(hold.kind, hold.kind), hold.reason
+    if hold.kind == "budget" and card.budget_usd:
+        return f"{kind}: ${card.cost_usd:.2f} of ${card.budget_usd:.2f}"
+    return reason if not kind or reason.lower().startswith(kind) else f"{kind}: {reason}" if reason else kind
+
+
+def planning(card: Card) -> Note | None:
+    """Where the plan stands, and whose turn it is."""
+    if card.questions:
+        return Note("next", f"{card.questions} question{'' if card.questions == 1 else 's'} for you")
+    kind, words = PLANNING.get(card.planning or "", ("", ""))
+    return Note(kind, words) if words else None
+
+
+def unstarted(card: Card) -> Note:
+    """Why assigned work does not start: what it waits for, or that nobody asked for it."""
+    if card.waits_for:
+        return Note("needs", " ".join(card.waits_for))
+    if card.waiting or card.queued:
+        return Note("waiting", card.waiting or "waits for its turn")
+    return Note("idle", "d dispatches it")
 
 
 def doing(card: Card) -> str:
@@ -73,14 +123,16 @@ def next_step(card: Card) -> str:
         return card.hold.release
     match card.state:
         case "inbox" if card.spec_version is None:
-            return "e writes its spec"
+            return "P plans it, e writes its spec"
+        case "planning" if card.questions:
+            return "Q answers the planner"
         case "inbox" | "planning" if card.spec_version is not None and not card.spec_approved:
             return "A reads and approves its spec"
         case "inbox":
             return "a assigns an agent"
-        case "assigned" if not card.queued:
+        case "assigned" if not card.queued and not card.waits_for and not card.waiting:
             return "d dispatches it"
-        case "review":
+        case "review" if not card.reviewer:
             return "A opens the review"
         case "done":
             return "H reopens it"

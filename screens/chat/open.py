@@ -17,8 +17,8 @@ from ccp_tui.screens.chat.composer import Composer
 from ccp_tui.screens.chat.sessions import Session, SessionList
 from ccp_tui.screens.chat.status import ChatStatus
 from ccp_tui.screens.chat.transcript import Transcript
-from ccp_tui.screens.widgets.base import CcpScreen
 from ccp_tui.screens.widgets.lines import Piece
+from ccp_tui.screens.widgets.watching import Watching
 from ccp_tui.text import one_line
 from ccp_tui.wire import Event
 
@@ -28,7 +28,7 @@ PAGE = 50  # older messages fetched at once
 QUIET_S = 0.6  # how long changes are gathered before unread marks and totals are asked for again
 
 
-class OpenChat(CcpScreen):
+class OpenChat(Watching):
     """A chat with ``agent``: its own, or the session of an attempt. ``message_id`` is shown and marked when given."""
 
     TITLE = "Chat"
@@ -47,7 +47,6 @@ class OpenChat(CcpScreen):
         self.totals: Json = {}
         self.attached: list[Path] = []
         self._drafts: dict[str, tuple[str, list[Path]]] = {}
-        self._watched: str | None = None
         self._run_id: str | None = None
         self._tools: dict[str, str] = {}
         self._gathering = False
@@ -99,11 +98,11 @@ class OpenChat(CcpScreen):
                 return
             if self.session_key is not None and opened["session_key"] != self.session_key:
                 self._drafts[self.session_key] = (self.composer.text, self.attached)
-            switched = opened["session_key"] != self._watched
+            switched = opened["session_key"] != self.followed
             self.agent, self.session_key = opened.get("agent") or agent, opened["session_key"]
             live = opened.get("live") or {}
             self._run_id, self._tools = live.get("run_id"), {}
-            await self._watch(self.session_key)
+            await self.follow(self.session_key)
             self.transcript.show(
                 opened.get("messages") or [], has_more=bool(opened.get("has_more")), name=self.agent_name,
                 live=str(live.get("text") or ""),
@@ -130,22 +129,6 @@ class OpenChat(CcpScreen):
             )
             self.transcript.detached = True
             self.transcript.find_message(wanted)
-
-    async def _watch(self, session_key: str | None) -> None:
-        if session_key == self._watched:
-            return
-        old, self._watched = self._watched, session_key
-        if old is not None:
-            await self.live.unwatch(old)
-        if session_key is not None:
-            await self.live.watch(session_key)
-
-    def close_screen(self) -> None:
-        self.do(self._leave())
-
-    async def _leave(self) -> None:
-        await self._watch(None)
-        self.dismiss(None)
 
     # -- live
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding
 
+from ccp_tui.mirror import Change
 from ccp_tui.rows import Attention
 from ccp_tui.screens.widgets.dialogs import Dialog, Words, wrap
+from ccp_tui.screens.widgets.question import left
 from ccp_tui.text import clean, one_line
+
+if TYPE_CHECKING:
+    from ccp_tui.app import CcpApp
 
 Json = dict[str, Any]
 
 # The gateway's decisions in words; one it adds later is offered by its own name.
 WORDS = {"allow-once": "allow once", "allow-always": "allow always", "deny": "deny"}
 KEYS = {"allow-once": "y", "allow-always": "a", "deny": "n"}
+SETTLED = "settled"  # what the dialog answers when somebody else decided meanwhile
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,9 @@ class Approval:
     folder: str
     agent: str
     decisions: tuple[str, ...]
+    risk: tuple[str, ...] = ()
+    host: str = ""
+    expires_at: str = ""
 
     @classmethod
     def of(cls, item: Attention) -> Approval | None:
@@ -43,7 +53,19 @@ class Approval:
             one_line(str(hint.get("cwd") or "")),
             item.agent or "",
             decisions or ("allow-once", "deny"),
+            _risk(hint.get("risk")),
+            one_line(str(hint.get("host") or "")),
+            str(hint.get("expires_at") or ""),
         )
+
+    def about(self) -> list[tuple[str, str]]:
+        """What else there is to know, as lines with the names of their styles."""
+        where = f"in {self.folder}" if self.folder else "in an unknown folder"
+        lines = [(f"{where}, on {self.host}" if self.host else where, "dim")]
+        lines += [(each if each.startswith("risk") else f"risk: {each}", "warn") for each in self.risk]
+        if self.expires_at and (until := left(self.expires_at)):
+            lines.append((f"waits {until}", "dim"))
+        return lines
 
     def words(self) -> str:
         """The decisions that the gateway offers, with their keys."""
@@ -62,18 +84,34 @@ class ApprovalDialog(Dialog):
     )
     BINDINGS = [Binding(key, f"decide({key!r})", show=False) for key in "yna123456789"]  # noqa: RUF012
 
-    def __init__(self, approval: Approval, who: str) -> None:
+    def __init__(self, approval: Approval, who: str, key: str = "") -> None:
         super().__init__(f"{who or 'The agent'} wants to run a command")
         self.approval = approval
+        self.key = key  # of its item in the queue
+        self._unsubscribe: Callable[[], None] | None = None
+
+    def on_mount(self) -> None:
+        self._unsubscribe = cast("CcpApp", self.app).mirror.subscribe(self._changed)
+
+    def on_unmount(self) -> None:
+        if self._unsubscribe:
+            self._unsubscribe()
+
+    def _changed(self, change: Change) -> None:
+        """Decided elsewhere, or its time is over: there is nothing to decide here any more."""
+        listed = {item.key for item in cast("CcpApp", self.app).mirror.attention}
+        if self.key and (change.attention or change.full) and self.key not in listed and self.is_current:
+            self.dismiss(SETTLED)
 
     def fields(self) -> ComposeResult:
         shown = list(wrap(self.approval.command, max(20, min(84, self.app.size.width - 12))))
-        room = max(3, self.app.size.height - 12)
+        room = max(3, self.app.size.height - 14)
         for line in shown[:room]:
             yield Words(line, "accent")
         if len(shown) > room:
             yield Words(f"… {len(shown) - room} more lines: copy it with y in the queue to read all", "warn")
-        yield Words(f"in {self.approval.folder}" if self.approval.folder else "in an unknown folder", "dim")
+        for words, style in self.approval.about():
+            yield Words(words, style)
         hint = Words(f"{self.approval.words()} · esc later", "key")
         hint.add_class("hint")
         yield hint
@@ -84,30 +122,7 @@ class ApprovalDialog(Dialog):
             self.dismiss(decision)
 
 
-@dataclass(frozen=True)
-class Question:
-    """One question of an agent with its options; ``other`` means that own words are welcome."""
-
-    id: str
-    question: str
-    options: tuple[tuple[str, str], ...]
-    other: bool
-
-
-def questions_of(item: Attention) -> tuple[str, list[Question]]:
-    """The request's id and its questions; none when the item asks nothing."""
-    answer = item.answer or {}
-    if answer.get("method") != "question.answer":
-        return "", []
-    hint: Json = answer.get("params_hint") or answer
-    found = []
-    for row in hint.get("questions") or []:
-        options = tuple(
-            (one_line(str(each.get("label") or "")), one_line(str(each.get("description") or "")))
-            for each in row.get("options") or []
-            if isinstance(each, dict)
-        )
-        words = one_line(str(row.get("question") or row.get("header") or "The agent asks"))
-        asked = str(row.get("questionId") or row.get("id") or "")
-        found.append(Question(asked, words, options, bool(row.get("isOther", True))))
-    return str(hint.get("id") or item.key.partition(":")[2]), found
+def _risk(given: Any) -> tuple[str, ...]:
+    """What the gateway's analysis of the command warns of, line by line; empty when it warns of nothing."""
+    lines = given if isinstance(given, list) else [given] if given else []
+    return tuple(one_line(str(each)) for each in lines)

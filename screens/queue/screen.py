@@ -9,19 +9,20 @@ from textual.strip import Strip
 
 from ccp_tui import clock
 from ccp_tui.mirror import Change
-from ccp_tui.rows import Attention, Card
-from ccp_tui.screens.queue.approval import Approval, ApprovalDialog, questions_of
+from ccp_tui.rows import Attention, Card, Question
+from ccp_tui.screens.queue.approval import SETTLED, Approval, ApprovalDialog
 from ccp_tui.screens.widgets.actions import Action
-from ccp_tui.screens.widgets.dialogs import Choice, ask_words, confirm, pick, wrap
+from ccp_tui.screens.widgets.dialogs import confirm, wrap
 from ccp_tui.screens.widgets.lines import Piece, cut, fit
 from ccp_tui.screens.widgets.lineview import LineView
+from ccp_tui.screens.widgets.question import left, split
 from ccp_tui.screens.widgets.rowlist import Row, RowList
 from ccp_tui.screens.widgets.task_commands import TaskCommands
 
-OTHER = "\x00other"
 # How each kind reads, and what enter does with it.
 KINDS = {
     "question": ("question", "enter answers or opens it"),
+    "plan": ("plan", "enter reads it: A approves it there"),
     "approval": ("approval", "enter decides"),
     "error": ("error", "enter opens the task"),
     "stalled": ("stalled", "enter opens the task"),
@@ -31,7 +32,7 @@ KINDS = {
     "review": ("review", "enter opens it: approve or reject there"),
 }
 # The ways on for held work, as everywhere.
-WAYS_ON = ("task.retry", "task.assign", "task.cancel")
+WAYS_ON = ("task.retry", "task.replan", "task.assign", "task.drop_plan", "task.cancel")
 
 
 EMPTY = """Nothing needs you.
@@ -78,6 +79,7 @@ class QueueScreen(TaskCommands):
 
     def actions(self) -> Iterator[Action]:
         yield Action("queue.settle", "enter", "answer or open", "Needs you", self.settle, self.has_item)
+        yield Action("queue.next", "n", "next", "Needs you", self.next_item, self.has_item)
         yield Action("queue.open", "o", "open task", "Needs you", self.open_task, self.has_task)
         yield Action("queue.copy", "y", "copy", "Needs you", self.copy, self.has_item, False)
         yield from (action for action in self.task_actions() if action.id in WAYS_ON)
@@ -88,7 +90,7 @@ class QueueScreen(TaskCommands):
         yield Action(
             "queue.up", "k up", "before", "Needs you", lambda: self.rows.move(-1), self.has_item, False
         )
-        yield Action("app.queue", "!", "next", "Needs you", self.next_item, self.has_item, False)
+        yield Action("app.queue", "!", "next one", "Needs you", self.next_item, self.has_item, False)
 
     # -- the item
 
@@ -113,7 +115,7 @@ class QueueScreen(TaskCommands):
 
     def can_answer(self) -> bool:
         item = self.item
-        return item is not None and bool(Approval.of(item) or questions_of(item)[1])
+        return item is not None and bool(Approval.of(item) or item.question)
 
     def has_task(self) -> bool | str:
         return bool(self.item and self.item.ref) or "No task is behind this."
@@ -175,19 +177,15 @@ class QueueScreen(TaskCommands):
             filter(None, (item.ref, card.title if card else None, agent.name if agent else item.agent))
         )
         lines.append([(f"  {head}", palette.bold)])
-        approval = Approval.of(item)
+        approval, question = Approval.of(item), item.question
         if approval:
             lines += [[(f"  {line}", palette.accent)] for line in wrap(approval.command, width)]
-            lines.append([(f"  in {approval.folder or 'an unknown folder'}", palette.dim)])
+            lines += [[(f"  {words}", getattr(palette, style))] for words, style in approval.about()]
             lines.append([("  enter decides: allow it or deny it", palette.dim)])
+        elif question:
+            lines += self._question_lines(question, width)
         else:
             lines += [[(f"  {line}", palette.text)] for line in wrap(item.text, width)]
-            for question in questions_of(item)[1]:
-                lines += [[(f"  {line}", palette.accent)] for line in wrap(question.question, width)]
-                lines += [
-                    [(f"    - {label}  ", palette.text), (about, palette.dim)]
-                    for label, about in question.options
-                ]
             if card and card.hold and card.hold.release:
                 lines.append([(f"  what releases it: {card.hold.release}", palette.dim)])
             way = KINDS.get(item.kind, ("", "enter opens it"))[1]
@@ -197,13 +195,39 @@ class QueueScreen(TaskCommands):
             lines.append([(f"  {' · '.join(ways)}", palette.dim)])
         self.context.show(lines)
 
+    def _question_lines(self, question: Question, width: int) -> Iterator[list[Piece]]:
+        palette = self.ccp.palette
+        asked, why = split(question.text)
+        for line in wrap(asked, width):
+            yield [(f"  {line}", palette.accent)]
+        yield from ([(f"  {line}", palette.dim)] for line in wrap(why, width))
+        if question.why:
+            yield from ([(f"  {line}", palette.dim)] for line in wrap(f"Why: {question.why}", width))
+        for index, option in enumerate(question.options):
+            about = f"  {option.description}" if option.description else ""
+            yield [
+                (f"   {index + 1} ", palette.key_on_card),
+                (option.label, palette.text),
+                (about, palette.dim),
+            ]
+        if question.expires_at and (until := left(question.expires_at)):
+            yield [(f"  waits {until}", palette.warn)]
+        words = "enter answers it: an option, own words, or both" if question.free else "enter answers it"
+        yield [(f"  {words if question.options else 'enter answers it in your words'}", palette.dim)]
+
     def _ways_on(self) -> Iterator[str]:
         """The keys that set held work going again, where they do."""
-        if self.goes_on_from_here():
+        card = self.current()
+        if (
+            card is not None
+            and card.hold is not None
+            and (self.goes_on_from_here() or card.state == "planning")
+        ):
             plain = self.ccp.glyphs.ascii
             for each in WAYS_ON:
                 action = self.action_list[each]
-                yield f"{action.shown_key(plain)} {action.label}"
+                if action.applies:
+                    yield f"{action.shown_key(plain)} {action.label}"
 
     def title_pieces(self) -> Iterable[Piece]:
         palette = self.ccp.palette
@@ -227,11 +251,20 @@ class QueueScreen(TaskCommands):
         elif item.kind == "question" and self._session:
             self.chat()
         elif item.ref:
-            self.ccp.open("task", ref=item.ref, **({"tab": "review"} if item.kind == "review" else {}))
+            self.ccp.open("task", ref=item.ref, tab=self._tab(item))
         elif item.agent:
             self.ccp.open("chat", agent=item.agent)
         else:
             self.say(item.text)
+
+    def _tab(self, item: Attention) -> str | None:
+        """The page of the task on which the item is settled."""
+        card = self.mirror.tasks.get(item.ref or "")
+        if item.kind == "plan" or (card and card.planning == "proposed"):
+            return "spec"
+        if card and card.state == "planning":
+            return "plan"
+        return "review" if item.kind == "review" else None
 
     def open_task(self) -> None:
         if self.item and self.item.ref:
@@ -239,8 +272,9 @@ class QueueScreen(TaskCommands):
 
     def copy(self) -> None:
         if self.item:
-            approval = Approval.of(self.item)
-            copied = self.ccp.copy(approval.command if approval else self.item.text)
+            approval, question = Approval.of(self.item), self.item.question
+            words = approval.command if approval else question.text if question else self.item.text
+            copied = self.ccp.copy(words)
             self.say(
                 "Copied." if copied else "Too long for a terminal's clipboard.", "good" if copied else "warn"
             )
@@ -250,45 +284,33 @@ class QueueScreen(TaskCommands):
             self.ccp.open("chat", agent=self.item.agent, session_key=self._session)
 
     async def answer(self) -> None:
+        """Answers what is under the cursor, and goes on to the next item."""
         item = self.item
         if item is None:
             return
-        approval = Approval.of(item)
+        approval, question = Approval.of(item), item.question
         if approval:
-            await self._answer_approval(item, approval)
+            settled = await self._answer_approval(item, approval)
         else:
-            await self._answer_questions(item)
+            settled = question is not None and await self.answer_question(question) is not None
+        if settled and self.item is not None and self.item.key == item.key:
+            self.next_item()
 
-    async def _answer_approval(self, item: Attention, approval: Approval) -> None:
+    async def _answer_approval(self, item: Attention, approval: Approval) -> bool:
         """The answer is bound to the request that was on screen, whatever the cursor does meanwhile."""
         row = self.mirror.agents.get(approval.agent)
         decision = await self.app.push_screen_wait(
-            ApprovalDialog(approval, row.name if row else approval.agent)
+            ApprovalDialog(approval, row.name if row else approval.agent, item.key)
         )
-        if decision is None:
-            return
+        if decision == SETTLED:
+            self.say("It was decided elsewhere, or its time was over.")
+        if decision in (None, SETTLED):
+            return False
         if decision == "allow-always" and not await confirm(
             self.ccp, "Allow this command from now on, without asking?", detail=approval.command
         ):
-            return
-        if await self.ask("approval.resolve", {"id": approval.id, "decision": decision}) is not None:
-            self.say("Denied." if decision == "deny" else "Allowed.", "good")
-
-    async def _answer_questions(self, item: Attention) -> None:
-        request, questions = questions_of(item)
-        answers: dict[str, list[str]] = {}
-        for question in questions:
-            choices: list[Choice[str]] = [Choice(label, label, about) for label, about in question.options]
-            chosen: str | None = OTHER
-            if choices:
-                if question.other:
-                    choices.append(Choice(OTHER, "something else…", "in your own words"))
-                chosen = await pick(self.ccp, question.question, choices)
-            if chosen == OTHER:
-                chosen = await ask_words(self.ccp, question.question, multiline=True)
-            if chosen is None:
-                self.say("Not answered: nothing was sent.")
-                return
-            answers[question.id] = [chosen]
-        if await self.ask("question.answer", {"id": request, "answers": answers}) is not None:
-            self.say("Answered.", "good")
+            return False
+        if await self.ask("approval.resolve", {"id": approval.id, "decision": decision}) is None:
+            return False
+        self.say("Denied." if decision == "deny" else "Allowed.", "good")
+        return True

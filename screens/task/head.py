@@ -23,6 +23,7 @@ class Tab(NamedTuple):
 
 TABS = (
     Tab("overview", "Overview"),
+    Tab("plan", "Plan"),
     Tab("spec", "Spec"),
     Tab("live", "Live"),
     Tab("review", "Review"),

@@ -20,6 +20,9 @@ PANEL_WIDTH = 46
 PANEL_FROM = 130  # the width from which the panel stands beside the text
 
 PageLine = tuple[Piece, ...]
+Target = tuple[
+    str, ...
+]  # what a line leads to: ("task", ref), ("chat", agent, session key), ("question", id)
 
 
 class Page:
@@ -28,6 +31,7 @@ class Page:
     def __init__(self, width: int, palette: Palette, glyphs: Glyphs) -> None:
         self.width, self.palette, self.glyphs = width, palette, glyphs
         self.lines: list[PageLine] = []
+        self.links: dict[int, Target] = {}  # by line
 
     @property
     def text_width(self) -> int:
@@ -51,6 +55,11 @@ class Page:
     def line(self, *pieces: Piece, indent: int = 2) -> None:
         """One line as it is."""
         self.lines.append(((" " * indent, self.palette.text), *pieces))
+
+    def link(self, target: Target, *pieces: Piece, indent: int = 2) -> None:
+        """A line that leads somewhere: the person goes through these and opens one."""
+        self.links[len(self.lines)] = target
+        self.line((f"{self.glyphs.more_right} ", self.palette.key_on_card), *pieces, indent=indent)
 
     def text(self, text: str, style: Style | None = None, indent: int = 2) -> None:
         """A paragraph, wrapped."""
@@ -97,6 +106,8 @@ class Document(LineView):
         self._build_panel: Callable[[Page], None] = lambda page: None
         self._lines: list[PageLine] = []
         self._panel: list[PageLine] = []
+        self._links: dict[int, Target] = {}
+        self._chosen: Target | None = None
         self._laid_for: tuple[int, object] | None = None
 
     @property
@@ -110,6 +121,8 @@ class Document(LineView):
         self._laid_for = None
         self._lay()
         self.top = max(0, min(self.top, self.last_top)) if keep else 0
+        if not keep:
+            self._chosen = None
         if not self.is_attached or not self.size:
             return
         after = self._visible()
@@ -130,7 +143,42 @@ class Document(LineView):
         self._build(page)
         if self.has_panel:
             self._build_panel(panel)
-        self._lines, self._panel = page.lines, panel.lines
+        self._lines, self._panel, self._links = page.lines, panel.lines, page.links
+
+    # -- lines that lead somewhere
+
+    @property
+    def has_links(self) -> bool:
+        self._lay()
+        return bool(self._links)
+
+    @property
+    def chosen(self) -> Target | None:
+        """Where the chosen line leads; with one such line on the page, that."""
+        self._lay()
+        if self._chosen in self._links.values():
+            return self._chosen
+        return next(iter(self._links.values())) if len(self._links) == 1 else None
+
+    def choose(self, by: int) -> None:
+        """To the next or the previous line that leads somewhere; at first to one in sight."""
+        self._lay()
+        places = sorted(self._links)
+        if not places:
+            return
+        here = self._chosen_line()
+        if here is None:
+            seen = [line for line in places if self.top <= line < self.top + self.rows]
+            there = (seen or places)[0 if by > 0 else -1]
+        else:
+            there = places[(places.index(here) + by) % len(places)]
+        self._chosen = self._links[there]
+        self.show_line(there, 1)
+        for line in {here, there} - {None}:
+            self.repaint(line if line is not None else 0)
+
+    def _chosen_line(self) -> int | None:
+        return next((line for line, target in self._links.items() if target == self._chosen), None)
 
     def _visible(self) -> list[tuple[PageLine, PageLine]]:
         return [
@@ -156,6 +204,8 @@ class Document(LineView):
         self._lay()
         width, line = self.size.width, self.top + y
         left: Sequence[Piece] = self._lines[line] if line < len(self._lines) else ()
+        if line in self._links and self._links[line] == self._chosen:
+            left = [(text, self.palette.on_cursor(style)) for text, style in left]
         if not self.has_panel:
             return Strip(fit(left, width, self.palette.text), width)
         right = self._panel[y] if y < len(self._panel) else ()

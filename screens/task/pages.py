@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ccp_tui import clock
 from ccp_tui.rows import Card
 from ccp_tui.screens.board.words import LABELS, doing, next_step, short_age
-from ccp_tui.screens.chat.blocks import money
 from ccp_tui.screens.task.page import Page
+from ccp_tui.screens.task.relations import relations
+from ccp_tui.screens.task.specpage import criteria
+from ccp_tui.screens.task.values import human_size, moment, rows, spent
 from ccp_tui.screens.widgets.base import Json
+from ccp_tui.screens.widgets.lines import Piece
+from ccp_tui.screens.widgets.plan_commands import budget_words
 from ccp_tui.text import clean, one_line
 
 # What asks for a trigger on this screen.
 KEYS = {
     "approve_spec": "A", "assign": "a", "dispatch": "d", "unassign": "u", "stop": "s", "cancel": "X", "approve": "A",
-    "reject": "R", "reopen": "R", "restore": "u", "retry": "r",
+    "reject": "R", "reopen": "R", "restore": "u", "retry": "r", "plan": "P", "drop_plan": "D",
 }  # fmt: skip
 FOLDED_OUTPUT = 6  # lines of a failed check's output that show while folded
 
@@ -56,6 +58,7 @@ def overview(page: Page, card: Card, detail: Json, *, with_facts: bool) -> None:
     if description:
         page.heading("Description")
         page.text(description)
+    relations(page, card, detail)
     if with_facts:
         facts(page, card, detail)
     attempts = rows(detail, "attempts")
@@ -96,11 +99,11 @@ def facts(page: Page, card: Card, detail: Json) -> None:
     if card.attempt is not None:
         page.fact("Attempt", f"{card.attempt}" + (f", round {card.round}" if card.round else ""))
     attempts = rows(detail, "attempts")
-    if attempts:
-        page.fact("Spent", spent({
-            "tokens": sum(each.get("tokens") or 0 for each in attempts),
-            "cost_usd": sum(each.get("cost_usd") or 0.0 for each in attempts),
-        }))  # fmt: skip
+    total = {key: sum(each.get(key) or 0 for each in attempts) for key in ("tokens", "cost_usd")}
+    page.fact("Spent", spent({"tokens": card.tokens, "cost_usd": card.cost_usd} if card.tokens else total))
+    page.fact("Budget", budget_words(card.budget_tokens, card.budget_usd))
+    page.fact("Plan", "by stated assumptions" if card.auto else "")
+    page.fact("Reviewer", card.reviewer or "")
     page.fact("Created", (card.created_at[:16]).replace("T", " "))
 
 
@@ -123,55 +126,6 @@ def moves(page: Page, detail: Json) -> None:
             page.item(key, words, page.palette.key_on_card)
 
 
-def spec(page: Page, detail: Json) -> None:
-    """The spec, read as a document."""
-    palette, glyphs = page.palette, page.glyphs
-    found: Json = detail.get("spec") or {}
-    if not found:
-        page.gap()
-        page.item(glyphs.words, "There is no spec yet. e writes one: what must exist at the end, and how that is seen.",
-                  palette.accent)  # fmt: skip
-        return
-    approved = found.get("approved_at")
-    said = f"approved by {one_line(str(found.get('approved_by') or '?'))}" if approved else "not approved yet"
-    page.heading(f"Spec, version {found.get('version')}", said, palette.good if approved else palette.warn)
-    if found.get("title"):
-        page.text(str(found["title"]), palette.bold)
-    if found.get("summary"):
-        page.text(str(found["summary"]))
-    if not approved:
-        page.gap()
-        page.item(glyphs.words, "A approves this version, e edits it.", palette.accent, palette.accent)
-    spec_parts(page, found)
-
-
-def spec_parts(page: Page, found: Json) -> None:
-    palette, glyphs = page.palette, page.glyphs
-    _listed(page, "Deliverables", [
-        (str(each.get("path") or ""), str(each.get("description") or "")) for each in rows(found, "deliverables")
-    ])  # fmt: skip
-    criteria(page, found)
-    checks = rows(found, "checks")
-    if checks:
-        page.heading("Checks", "run in the workspace; each must exit 0")
-        for check in checks:
-            page.item(glyphs.between, str(check.get("name") or check.get("command") or ""))
-            page.block(f"$ {check.get('command') or ''}", palette.dim)
-    constraints = [str(each) for each in found.get("constraints") or []]
-    if constraints:
-        page.heading("Constraints")
-        for each in constraints:
-            page.item(glyphs.between, each)
-
-
-def criteria(page: Page, found: Json) -> None:
-    wanted = [str(each) for each in found.get("success_criteria") or []]
-    if wanted:
-        page.heading("Success criteria")
-        for each in wanted:
-            page.item(page.glyphs.ring, each)
-
-
 def review(page: Page, card: Card, detail: Json, *, newer: tuple[int, int] | None, unfolded: bool) -> None:
     """All that a verdict needs: the round's summary, the criteria, the deliverables, the checks, earlier verdicts."""
     palette, glyphs = page.palette, page.glyphs
@@ -187,11 +141,9 @@ def review(page: Page, card: Card, detail: Json, *, newer: tuple[int, int] | Non
         )
         return
     attempt, last = done[0]
-    state = (
-        "waits for your verdict"
-        if card.state == "review" and not last.get("reviews")
-        else str(last.get("result") or "")
-    )
+    state = "waits for your verdict" if card.state == "review" else str(last.get("result") or "")
+    if card.state == "review" and card.reviewer:
+        state = f"{card.reviewer} reviews it now"
     page.heading(
         f"Attempt {attempt.get('number')}, round {last.get('number')}", one_line(state), palette.accent
     )
@@ -206,9 +158,15 @@ def review(page: Page, card: Card, detail: Json, *, newer: tuple[int, int] | Non
             palette.accent,
         )
     found: Json = detail.get("approved_spec") or detail.get("spec") or {}
+    given = [each for each in rows(last, "reviews") if card.state == "review"]
+    if given:
+        page.heading("What was said of this round")
+        for verdict in given:
+            _verdict(page, f"{last.get('number')}", verdict)
     criteria(page, found)
     work(page, last, unfolded=unfolded)
-    verdicts = [(a, r, v) for a, r in done for v in rows(r, "reviews")]
+    requests(page, last)
+    verdicts = [(a, r, v) for a, r in done for v in rows(r, "reviews") if v not in given]
     if verdicts:
         page.heading("Verdicts so far")
         for each_attempt, each, verdict in verdicts:
@@ -284,6 +242,7 @@ def attempts(page: Page, detail: Json, *, unfolded: bool) -> None:
             work(page, each, unfolded=unfolded)
             for verdict in rows(each, "reviews"):
                 _verdict(page, f"{each.get('number')}", verdict)
+            requests(page, each, heading=False)
 
 
 def history(page: Page, events: list[Json] | None) -> None:
@@ -306,45 +265,41 @@ def _verdict(page: Page, at: str, verdict: Json) -> None:
     palette, glyphs = page.palette, page.glyphs
     words = "approved" if approved else "rejected"
     page.item(glyphs.tick if approved else glyphs.cross,
-              f"Round {at} {words} by {one_line(str(verdict.get('actor') or '?'))}, {moment(verdict.get('at'))}",
+              f"Round {at} {words} by {_judge(verdict)}, {moment(verdict.get('at'))}",
               palette.good if approved else palette.bad)  # fmt: skip
     if verdict.get("reason"):
         page.block(clean(str(verdict["reason"])), palette.text)
 
 
-def _listed(page: Page, heading: str, entries: list[tuple[str, str]]) -> None:
-    if entries:
-        page.heading(heading)
-        for name, words in entries:
-            page.item(page.glyphs.between, f"{name}  {one_line(words)}" if words else name)
+def _judge(verdict: Json) -> str:
+    """Who gave a verdict, and whether that is an agent."""
+    name = one_line(str(verdict.get("actor") or "?"))
+    return f"{name} (an agent)" if verdict.get("actor_kind") in ("reviewer", "agent") else name
 
 
-def rows(source: Json, key: str) -> list[Json]:
-    """A list of objects in an answer; whatever else stands there is left out."""
-    found: Any = source.get(key)
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+# How a review by an agent stands, in words.
+REQUESTS = {
+    "opening": "is being asked",
+    "reviewing": "reviews it now",
+    "given": "gave a verdict",
+    "silent": "ended without a verdict: V asks again, or review it yourself",
+    "void": "was asked in vain: it ended before a verdict",
+}
 
 
-def moment(at: object) -> str:
-    """A stored time in the person's own time zone, to the minute; empty for none."""
-    if not isinstance(at, str) or not at:
-        return ""
-    try:
-        return f"{clock.parse(at).astimezone():%Y-%m-%d %H:%M}"
-    except ValueError:
-        return ""
-
-
-def human_size(size: object) -> str:
-    """Bytes as people read them."""
-    if not isinstance(size, int):
-        return ""
-    if size < 1024:
-        return f"{size} B"
-    return f"{size / 1024:.1f} KiB" if size < 1024**2 else f"{size / 1024**2:.1f} MiB"
-
-
-def spent(attempt: Json) -> str:
-    """Tokens and dollars; empty when nothing was spent."""
-    tokens, cost = attempt.get("tokens") or 0, attempt.get("cost_usd") or 0.0
-    return f"{tokens:,} tokens" + (f", {money(cost)}" if cost else "") if tokens else ""
+def requests(page: Page, each: Json, *, heading: bool = True) -> None:
+    """The reviews that agents were asked for; each line leads to the reviewer's session."""
+    asked = rows(each, "review_requests")
+    if asked and heading:
+        page.heading("Reviews by agents")
+    for request in asked:
+        agent = one_line(str(request.get("agent") or "a reviewer"))
+        state = str(request.get("state") or "")
+        words = f"{agent} {REQUESTS.get(state, state)}"
+        style = page.palette.warn if state == "silent" else page.palette.text
+        session = str(request.get("session_key") or "")
+        when: Piece = (f"  {moment(request.get('ended_at') or request.get('started_at'))}", page.palette.dim)
+        if session:
+            page.link(("chat", agent, session), (words, style), when)
+        else:
+            page.line((words, style), when)

@@ -1,4 +1,4 @@
-"""The task screen: six pages about one task, and the verdict, bound to the round that is on the screen."""
+"""The task screen: seven pages about one task, kept current while it is open."""
 
 from __future__ import annotations
 
@@ -11,35 +11,33 @@ from ccp_tui import clock
 from ccp_tui.mirror import Change
 from ccp_tui.rows import Card
 from ccp_tui.screens.chat.transcript import Transcript
-from ccp_tui.screens.task import pages
+from ccp_tui.screens.task import pages, planpage, specpage
+from ccp_tui.screens.task.decisions import TaskDecisions, latest_round
 from ccp_tui.screens.task.head import TABS, StateLine, TabLine
 from ccp_tui.screens.task.page import Document, Page
+from ccp_tui.screens.task.relations import questions_of
+from ccp_tui.screens.task.values import rows
 from ccp_tui.screens.widgets.actions import Action
 from ccp_tui.screens.widgets.base import Json
-from ccp_tui.screens.widgets.dialogs import ask_words
 from ccp_tui.screens.widgets.lines import Piece
-from ccp_tui.screens.widgets.task_commands import TaskCommands
 from ccp_tui.wire import Event
 
 QUIET_S = 0.15  # how long changes are gathered before the task is read again
 AGES_EVERY_S = 60.0
-Round = tuple[int, int]  # attempt, round
+# The page that a task begins with, by its state; elsewhere the overview.
+BEGINS = {"review": "review", "planning": "plan"}
 
 
-class TaskScreen(TaskCommands):
-    """One task. ``tab`` names the page to begin with; a task in review begins with its review."""
+class TaskScreen(TaskDecisions):
+    """One task. ``tab`` names the page to begin with; without it, one in Planning or Review begins with that page."""
 
     TITLE = "Task"
     CSS_PATH = "task.tcss"
 
     def __init__(self, ref: str, tab: str | None = None) -> None:
-        super().__init__()
-        self.ref = ref
+        super().__init__(ref)
         card = self.current()
-        self.tab = tab or ("review" if card is not None and card.state == "review" else "overview")
-        self.detail: Json = {}
-        self.read: Json = {}  # the detail that the review page shows: it stays while the person reads it
-        self.newer: Round | None = None  # a round that came in after it
+        self.tab = tab or BEGINS.get(card.state if card else "", "overview")
         self.events: list[Json] | None = None
         self.unfolded = False
         self.state_line = StateLine()
@@ -48,10 +46,7 @@ class TaskScreen(TaskCommands):
         self.work = Transcript(id="work")
         self._seen: Card | None = None
         self._gathering = False
-        self._session: str | None = None  # whose words the live page shows
-
-    def current(self) -> Card | None:
-        return self.mirror.tasks.get(self.ref)
+        self._loaded: str | None = None  # the session whose words the live page shows
 
     # -- what it can do
 
@@ -62,9 +57,16 @@ class TaskScreen(TaskCommands):
         )
         yield Action("task.approve", "A", "approve", "Task", self.approve, when=self.can_approve)
         yield Action("task.reject", "R", "reject", "Task", self.reject, when=review)
+        yield Action("task.go", "enter", "open", "Page", self.open_link, when=self.has_link)
+        yield Action(
+            "task.next_link", "n", "next line", "Page", lambda: self.page.choose(1), when=self.has_links
+        )
+        yield Action("task.previous_link", "N", "line before", "Page", lambda: self.page.choose(-1),
+                     when=self.has_links, hint=False)  # fmt: skip
+        yield from self.version_actions()
         yield from self.task_actions()
-        yield Action("task.output", "o", "all output", "Page", self.toggle_output,
-                     when=lambda: self.tab in ("review", "attempts", "live"))  # fmt: skip
+        yield Action("task.output", "o", "show all", "Page", self.toggle_output,
+                     when=lambda: self.tab in ("plan", "spec", "review", "attempts", "live"))  # fmt: skip
         yield Action("task.next_tab", "l right tab", "next page", "Page", lambda: self.turn(1))
         yield Action(
             "task.previous_tab", "h left shift+tab", "page before", "Page", lambda: self.turn(-1), hint=False
@@ -94,41 +96,34 @@ class TaskScreen(TaskCommands):
         self.work.display = False
         self.work.empty = "Nothing was said yet. Words and tool calls of the run appear here as they come."
         self.page.focus()
-        self._show(keep=False)
+        self.show(keep=False)
         self.do(self._load())
         self.set_interval(AGES_EVERY_S, lambda: self.state_line.show(self.current(), clock.now()))
-
-    def close_screen(self) -> None:
-        self.do(self._leave())
-
-    async def _leave(self) -> None:
-        await self._watch(None)
-        self.dismiss(None)
 
     def mirror_changed(self, change: Change) -> None:
         card = self.current()
         for event in change.events:
             self._take(event)
         if change.full:
-            self._session = None
-            self._soon()
+            self._loaded = None
+            self.soon()
         elif self.ref in change.tasks and card is not None:
             self.state_line.show(card, clock.now())
             settled = card._replace(activity=None)
             if settled != self._seen:
                 self._seen = settled
-                self._soon()
+                self.soon()
             if self.tab == "overview":
-                self._show(keep=True)
+                self.show(keep=True)
             self.refresh_hints()
         elif change.health:
-            self._soon()
+            self.soon()
 
     def restyle(self) -> None:
         self.work.restyle()
-        self._show(keep=True)
+        self.show(keep=True)
 
-    def _soon(self) -> None:
+    def soon(self) -> None:
         """Reads the task again a moment from now, however many changes ask for it."""
         if not self._gathering and self.is_attached:
             self._gathering = True
@@ -147,11 +142,11 @@ class TaskScreen(TaskCommands):
             await self._load_history()
         if self.tab == "live":
             await self._load_work()
-        self._show(keep=True)
+        self.show(keep=True)
 
     def _take_round(self) -> None:
         """A round that came in while another is being read does not replace it: the person asks for it."""
-        latest, shown = _latest(self.detail), _latest(self.read)
+        latest, shown = latest_round(self.detail), latest_round(self.read)
         reading = self.tab == "review" and shown is not None and self.is_current
         if reading and latest is not None and shown is not None and latest > shown:
             self.newer = latest
@@ -161,38 +156,30 @@ class TaskScreen(TaskCommands):
     async def _load_history(self) -> None:
         answer = await self.ask("task.history", {"ref": self.ref, "limit": 500})
         if answer is not None:
-            events = pages.rows(answer, "events")
+            events = rows(answer, "events")
             self.events = sorted(events, key=lambda event: event.get("id") or 0, reverse=True)
 
     async def _load_work(self) -> None:
         """The words and tool calls of the latest attempt, and from now on those that come."""
         card = self.current()
-        listed = pages.rows(self.detail, "attempts")
+        listed = rows(self.detail, "attempts")
         session = (card.session_key if card else None) or (listed[-1].get("session_key") if listed else None)
-        if not session or session == self._session:
+        if not session or session == self._loaded:
             return
-        await self._watch(str(session))
+        self._loaded = str(session)
+        await self.follow(self._loaded)
         answer = await self.ask("task.transcript", {"ref": self.ref, "limit": 300})
         if answer is not None:
             name = card.agent_name or card.agent or "Agent" if card else "Agent"
-            self.work.show(pages.rows(answer, "messages"), has_more=False, name=name)
-
-    async def _watch(self, session: str | None) -> None:
-        if session == self._session:
-            return
-        old, self._session = self._session, session
-        if old is not None:
-            await self.live.unwatch(old)
-        if session is not None:
-            await self.live.watch(session)
+            self.work.show(rows(answer, "messages"), has_more=False, name=name)
 
     def _take(self, event: Event) -> None:
         """A word, a tool call or the end of the run that the live page shows."""
         payload = event.payload
         message: Json = payload.get("message") or {}
         if (
-            self._session is None
-            or (payload.get("session_key") or message.get("session_key")) != self._session
+            self.followed is None
+            or (payload.get("session_key") or message.get("session_key")) != self.followed
         ):
             return
         match event.name:
@@ -218,13 +205,15 @@ class TaskScreen(TaskCommands):
         yield f" {self.ref} ", palette.on_bar(palette.key_on_card)
         yield card.title if card else "", palette.bar
 
-    def _show(self, *, keep: bool) -> None:
+    def show(self, *, keep: bool) -> None:
         card = self.current()
         self.refresh_title()
         self.state_line.show(card, clock.now())
         names = [tab.name for tab in TABS]
         marked = frozenset({"live"} if card and card.state == "in_progress" and not card.hold else ())
         marked |= {"review"} if card and card.state == "review" else frozenset()
+        marked |= {"plan"} if card and card.planning in ("person", "raw") else frozenset()
+        marked |= {"spec"} if card and card.planning == "proposed" else frozenset()
         self.tab_line.show(names.index(self.tab), marked)
         live = self.tab == "live"
         if self.work.display != live:
@@ -232,7 +221,7 @@ class TaskScreen(TaskCommands):
             (self.work if live else self.page).focus()
         if not live:
             self.page.show(self._write, self._write_panel, keep=keep)
-        self.refresh_hints()
+        self.call_after_refresh(self.refresh_hints)  # what leads somewhere is known once the page is laid out
 
     def _write(self, page: Page) -> None:
         card = self.current()
@@ -243,8 +232,12 @@ class TaskScreen(TaskCommands):
         match self.tab:
             case "overview":
                 pages.overview(page, card, self.detail, with_facts=not self.page.has_panel)
+            case "plan":
+                planpage.plan(page, card, self.detail, unfolded=self.unfolded)
+            case "spec" if self.compared:
+                specpage.comparison(page, *self.compared)
             case "spec":
-                pages.spec(page, self.detail)
+                specpage.spec(page, self.detail, unfolded=self.unfolded)
             case "review":
                 pages.review(page, card, self.read, newer=self.newer, unfolded=self.unfolded)
             case "attempts":
@@ -263,10 +256,10 @@ class TaskScreen(TaskCommands):
         """Shows a page."""
         if tab == self.tab:
             return
-        self.tab = tab
+        self.tab, self.compared = tab, None
         if tab == "review":
             self.read, self.newer = self.detail, None
-        self._show(keep=False)
+        self.show(keep=False)
         if tab == "history":
             self.do(self._then_history())
         elif tab == "live":
@@ -274,7 +267,7 @@ class TaskScreen(TaskCommands):
 
     async def _then_history(self) -> None:
         await self._load_history()
-        self._show(keep=True)
+        self.show(keep=True)
 
     def turn(self, by: int) -> None:
         names = [tab.name for tab in TABS]
@@ -292,78 +285,29 @@ class TaskScreen(TaskCommands):
             self.work.toggle_all()
             return
         self.unfolded = not self.unfolded
-        self._show(keep=True)
+        self.show(keep=True)
 
     def read_newer(self) -> None:
         self.read, self.newer = self.detail, None
-        self._show(keep=False)
+        self.show(keep=False)
         self.say("This is the newest round.", "info")
 
-    # -- the verdict
+    # -- lines that lead somewhere
 
-    async def approve(self) -> None:
-        card = self.current()
-        if card is None:
-            return
-        if card.state == "review":
-            if at := self._verdict_round("approves"):
-                done = f"{self.ref} is done."
-                await self.change("task.approve", done, ref=self.ref, attempt=at[0], round=at[1])
-            return
-        shown = (self.detail.get("spec") or {}).get("version")
-        if self.tab != "spec" or shown is None:
-            self.go("spec")
-            self.say("Read it; A again approves it.")
-        elif shown != card.spec_version:
-            self.say(f"Version {card.spec_version} came in after what you see: look at it first.", "refusal")
-            self._soon()
-        elif await self.change("task.approve_spec", spec_approved, ref=self.ref, version=shown):
-            self._soon()
+    def has_links(self) -> bool:
+        return self.is_attached and self.tab != "live" and self.page.has_links
 
-    async def reject(self) -> None:
-        if at := self._verdict_round("rejects"):
-            title = f"What must be mended in {self.ref}, round {at[1]}?"
-            reason = await ask_words(
-                self.ccp, title, placeholder="The worker gets your words as you write them.", multiline=True
-            )
-            if reason:
-                done = f"{self.ref} goes back to its agent with your words."
-                await self.change(
-                    "task.reject", done, ref=self.ref, attempt=at[0], round=at[1], reason=reason
-                )
+    def has_link(self) -> bool | str:
+        return self.has_links() and (self.page.chosen is not None or "n chooses a line, enter opens it.")
 
-    def _verdict_round(self, verb: str) -> Round | None:
-        """The round on the screen, if a verdict on it can be given now; else says why not."""
-        key = "A" if verb == "approves" else "R"
-        if self.tab != "review":
-            self.go("review")
-            self.say(f"Read it; {key} again {verb} it.")
-            return None
-        card, shown = self.current(), _latest(self.read)
-        if shown is None:
-            self.say("The round is still being read: a moment.", "refusal")
-            return None
-        standing = self.newer or (card.attempt or 0, card.round or 0) if card else shown
-        if standing != shown:
-            self.newer = standing
-            self._show(keep=True)
-            self.say(f"Round {standing[1]} came in after what you see: . reads it, then decide.", "refusal")
-            self._soon()
-            return None
-        return shown
-
-
-def _latest(detail: Json) -> Round | None:
-    """The newest submitted round of a detail."""
-    done = pages.submitted(detail)
-    if not done:
-        return None
-    attempt, each = done[0]
-    return int(attempt.get("number") or 0), int(each.get("number") or 0)
-
-
-def spec_approved(card: Card) -> str:
-    """What comes after an approved spec."""
-    return f"The spec of {card.ref} is approved. " + (
-        "d dispatches it." if card.state == "assigned" else "a assigns an agent."
-    )
+    async def open_link(self) -> None:
+        """Opens what the chosen line leads to: a task, a session, a question."""
+        match self.page.chosen:
+            case ("task", ref):
+                self.ccp.open("task", ref=ref)
+            case ("chat", agent, session):
+                self.ccp.open("chat", agent=agent, session_key=session)
+            case ("question", number):
+                questions = (each for each in questions_of(self.detail) if str(each.id) == number)
+                if (question := next(questions, None)) and await self.answer_question(question):
+                    self.soon()

@@ -26,6 +26,7 @@ from textual.screen import Screen
 
 from ccp_tui.failures import ServiceFailure, ServiceUnavailable
 from ccp_tui.mirror import Change, Mirror
+from ccp_tui.screens.widgets import alerts, emergency
 from ccp_tui.screens.widgets.actions import Action, Actions
 from ccp_tui.screens.widgets.connection import TitleLine, TroubleLines, connection_trouble
 from ccp_tui.screens.widgets.lines import HintBar, NoticeLine, Piece
@@ -57,6 +58,7 @@ class CcpScreen(Screen[Any]):
         self.action_list = Actions([*self.actions(), *self._shared_actions()])
         self._bindings = BindingsMap.merge([BindingsMap(self.action_list.bindings()), self._bindings])
         self.title_line = TitleLine()
+        self.stop_line = emergency.StopLine()
         self.trouble_lines = TroubleLines()
         self.notice_line = NoticeLine()
         self.hint_bar = HintBar()
@@ -120,15 +122,19 @@ class CcpScreen(Screen[Any]):
         try:
             return await self.live.call(method, params or {}, timeout=deadline_s)
         except ServiceFailure as failure:
-            if failure.code == "UNAVAILABLE":
-                self._say_outage(failure.message, str(failure.details.get("fix") or ""))
-            else:
-                self.say(failure_words(failure), "refusal")
+            self.say_failure(failure)
         except ServiceUnavailable as away:
             self._say_outage(away.message, away.fix)
         except TimeoutError:
             self.say("The control service does not answer; see its log, logs/serve.log.", "refusal")
         return None
+
+    def say_failure(self, failure: ServiceFailure) -> None:
+        """A refusal or a failure of the service, as the notice that it is."""
+        if failure.code == "UNAVAILABLE":
+            self._say_outage(failure.message, str(failure.details.get("fix") or ""))
+        else:
+            self.say(failure_words(failure), "refusal")
 
     def _say_outage(self, what: str, fix: str) -> None:
         """Why a call could not be made; what mends it, unless that stands above already."""
@@ -150,6 +156,7 @@ class CcpScreen(Screen[Any]):
 
     def compose(self) -> ComposeResult:
         yield self.title_line
+        yield self.stop_line
         yield from self.body()
         yield self.trouble_lines
         yield self.notice_line
@@ -171,6 +178,7 @@ class CcpScreen(Screen[Any]):
 
     def on_screen_resume(self) -> None:
         self._show_connection()
+        self.stop_line.update_stop()
         self.refresh_title()
         self.refresh_hints()
 
@@ -226,7 +234,17 @@ class CcpScreen(Screen[Any]):
             Action("app.search", "ctrl+f", "search", "Everywhere", opens("search"), hint=False),
             Action("app.agents", "", "agents", "Everywhere", opens("agents"), hint=False),
             Action("app.feed", "", "feed", "Everywhere", opens("feed"), hint=False),
+            Action("app.missions", "", "missions", "Everywhere", opens("missions"), hint=False),
             Action("app.theme", "", "theme", "Everywhere", self.choose_theme, hint=False),
+            Action("app.bell", "", "bell on or off", "Everywhere", self.toggle_bell, hint=False),
+            Action(
+                "app.emergency",
+                emergency.KEYS,
+                "emergency stop, resume",
+                "Everywhere",
+                lambda: self.ccp.stop.press(),
+                hint=False,
+            ),
             Action(
                 "app.close", "escape q", "back", "Everywhere", self.close_screen, when=lambda: self.CLOSES
             ),
@@ -236,6 +254,14 @@ class CcpScreen(Screen[Any]):
     def close_screen(self) -> None:
         """Leaves this screen for the one under it."""
         self.dismiss(None)
+
+    def toggle_bell(self) -> None:
+        """Rings and notifies from now on when something needs the person, or no longer; kept for the next time."""
+        if alerts.silenced():
+            self.say("CCP_BELL silences the bell here: unset it to hear it.", "refusal")
+            return
+        self.ccp.kept.put(alerts.KEPT, "off" if self.ccp.rings else None)
+        self.say("It rings when something new needs you." if self.ccp.rings else "The bell is off.", "good")
 
     async def choose_theme(self) -> None:
         """Asks for a theme and keeps the choice."""

@@ -20,6 +20,7 @@ from textual.screen import ModalScreen
 from textual.strip import Strip
 from textual.widgets import Input, TextArea
 
+from ccp_tui.screens.widgets.emergency import StopLine
 from ccp_tui.screens.widgets.lines import Drawn, Line, Piece, cut, fit
 from ccp_tui.screens.widgets.thrift import thrifty
 from ccp_tui.text import clean, one_line
@@ -100,6 +101,7 @@ class Dialog(ModalScreen[Any]):
     Dialog > .box { width: 66; max-width: 94%; height: auto; max-height: 90%; padding: 1 2; background: $background;
         border: round $primary; border-title-color: $foreground; border-title-style: bold; }
     Dialog .hint { margin-top: 1; }
+    Dialog > StopLine { dock: top; offset: 0 1; }
     """
     BINDINGS = [Binding("escape", "leave", "cancel", show=False)]  # noqa: RUF012
 
@@ -115,6 +117,7 @@ class Dialog(ModalScreen[Any]):
     def compose(self) -> ComposeResult:
         box = Vertical(*self.fields(), classes="box")
         box.border_title = clean(self.box_title).replace("[", r"\[")
+        yield StopLine()
         yield box
 
     def action_leave(self) -> None:

@@ -64,14 +64,19 @@ def saver(call: Callable[[str], Awaitable[Any]]) -> Save:
     async def save(text: str) -> Problem | None:
         try:
             await call(text)
-        except ServiceFailure as failure:
-            line = failure.details.get("line")
-            return Problem(failure_words(failure), line if isinstance(line, int) else 0)
-        except ServiceUnavailable as away:
-            return Problem(f"{away.message} {away.fix}".strip())
+        except (ServiceFailure, ServiceUnavailable) as error:
+            return problem_of(error)
         return None
 
     return save
+
+
+def problem_of(error: ServiceFailure | ServiceUnavailable) -> Problem:
+    """Why the service did not take a text, with the line to blame."""
+    if isinstance(error, ServiceUnavailable):
+        return Problem(f"{error.message} {error.fix}".strip())
+    line = error.details.get("line")
+    return Problem(failure_words(error), line if isinstance(line, int) else 0)
 
 
 def editor_command(env: Mapping[str, str] = os.environ) -> list[str] | None:

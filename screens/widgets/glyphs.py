@@ -35,6 +35,7 @@ class Glyphs:
     tool: str = "⚙"
     words: str = "›"
     clock: str = "◷"
+    waits: str = "⧗"  # for another task
     between: str = "·"
     urgent: str = "⇈"
     unread: str = "✉"
@@ -53,8 +54,8 @@ class Glyphs:
 UNICODE = Glyphs()
 ASCII = Glyphs(
     ascii=True, bar=">", edge=":", rule="-", split="|", dot="*", ring="o", cross="x", tick="+", held="!", up="^",
-    down="v", more_left="<", more_right=">", ellipsis="~", tool="$", words=">", clock="@", between="-", urgent="^^",
-    unread="@",
+    down="v", more_left="<", more_right=">", ellipsis="~", tool="$", words=">", clock="@", waits="wait", between="-",
+    urgent="^^", unread="@",
 )  # fmt: skip
 
 

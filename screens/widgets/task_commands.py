@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from ccp_tui.rows import Card
-from ccp_tui.screens.widgets.actions import Action, When
-from ccp_tui.screens.widgets.base import CcpScreen, Json
+from ccp_tui.screens.widgets.actions import Action
+from ccp_tui.screens.widgets.base import Json
 from ccp_tui.screens.widgets.dialogs import Choice, ask_words, confirm, pick
 from ccp_tui.screens.widgets.editing import edit_text, saver
+from ccp_tui.screens.widgets.plan_commands import PlanCommands
+from ccp_tui.screens.widgets.task_base import HELD, OVER, RUNNING, words_of
 
 PRIORITIES = ("urgent", "high", "normal", "low")
-RUNNING = ("in_progress", "testing", "review")
-OVER = ("done", "cancelled")
-# Where held work can be set going again.
-HELD = ("assigned", "in_progress", "testing")
+# Holds after which a try again makes sense wherever the task stands.
+FAILED = ("error", "stalled")
 # What takes a task to Inbox, where its spec can be changed.
 TO_INBOX = {
     "assigned": "u takes it back", "in_progress": "s, then u take it back", "testing": "s, then u take it back",
@@ -22,16 +22,13 @@ TO_INBOX = {
 }  # fmt: skip
 
 
-class TaskCommands(CcpScreen):
-    """A screen on which one task is current. Every command asks the service; a refusal becomes one line."""
-
-    def current(self) -> Card | None:
-        """The current task, as the mirror has it."""
-        raise NotImplementedError
+class TaskCommands(PlanCommands):
+    """A screen on which one task is current, with every command about it."""
 
     def task_actions(self) -> Iterator[Action]:
         """The commands, most wanted first."""
         state = self.in_state
+        yield from self.plan_actions()
         yield Action("task.retry", "r", "retry", "Task", self.retry, when=self.can_retry)
         yield Action("task.assign", "a", "assign", "Task", self.assign, when=self.can_assign)
         yield Action("task.dispatch", "d", "dispatch", "Task", self.dispatch,
@@ -63,23 +60,11 @@ class TaskCommands(CcpScreen):
 
     # -- when they apply
 
-    def on_task(self) -> bool:
-        return self.current() is not None
-
     def has_agent(self) -> bool | str:
         card = self.current()
         return card is not None and (
             card.agent is not None or "Nobody is assigned: there is no one to chat with."
         )
-
-    def in_state(self, *states: str, words: str = "") -> When:
-        """Applies while the task stands in one of these columns; else says ``words``, when there are any."""
-
-        def holds() -> bool | str:
-            card = self.current()
-            return card is not None and (card.state in states or words or False)
-
-        return holds
 
     def goes_on_from_here(self) -> bool:
         """Whether the task is held where a person can set it going again: retry it, assign another agent, cancel it."""
@@ -87,7 +72,12 @@ class TaskCommands(CcpScreen):
         return card is not None and card.hold is not None and card.state in HELD
 
     def can_retry(self) -> bool | str:
-        return self.goes_on_from_here() or (self.on_task() and "Only held work can be tried again.")
+        """Work that is held; a planner, or the making of a plan's agents, that failed or fell silent."""
+        card = self.current()
+        failed = card is not None and card.hold is not None and card.hold.kind in FAILED
+        if self.goes_on_from_here() or (failed and card is not None and card.state not in OVER):
+            return True
+        return self.on_task() and "Only held work can be tried again."
 
     def can_assign(self) -> bool | str:
         card = self.current()
@@ -121,22 +111,6 @@ class TaskCommands(CcpScreen):
         return card is not None and (card.state not in OVER or f"It is {card.state}; it can't be cancelled.")
 
     # -- what they do
-
-    async def change(
-        self, method: str, done: str | Callable[[Card], str] = "", **params: object
-    ) -> Card | None:
-        """Asks for one change of a task; shows ``done`` when it was made. The mirror has it before the event comes."""
-        answer = await self.ask(method, dict(params))
-        if answer is None:
-            return None
-        row = answer.get("task")
-        if not isinstance(row, dict) or "ref" not in row:
-            return self.current()
-        self.mirror.apply("task.changed", {"task": row})
-        card = self.mirror.tasks.get(row["ref"])
-        if card is not None and done:
-            self.say(done if isinstance(done, str) else done(card), "good")
-        return card
 
     async def assign(self) -> None:
         card = self.current()
@@ -263,10 +237,6 @@ def dispatched(card: Card) -> str:
 def aborted(card: Card) -> str:
     """What happens to the run of a task that is taken from its agent; nothing where none is live."""
     return "Its run is aborted. " if card.state == "in_progress" else ""
-
-
-def words_of(state: str) -> str:
-    return state.replace("_", " ")
 
 
 def agent_detail(role: str, live: str, working_on: str | None) -> str:

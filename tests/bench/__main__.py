@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("store", "service", "screen", "latency")
+NAMES = ("store", "service", "screen", "latency", "execution")
 
 
 def main(wanted: list[str]) -> int:

@@ -11,6 +11,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, unix_serve
 
 from ccp_tui import wire
+from tests.support import nouns
 
 Json = dict[str, Any]
 Answer = Json | Callable[[Json], Json] | Exception
@@ -75,32 +76,7 @@ NOW = "2026-11-23T06:54:15.123Z"
 
 def card(ref: str = "WEB-12", **changes: Any) -> Json:
     """A task as the service sends it."""
-    return {
-        "id": 12,
-        "ref": ref,
-        "title": "Write the report",
-        "state": "inbox",
-        "priority": "normal",
-        "position": 1.0,
-        "due": None,
-        "agent": None,
-        "agent_name": None,
-        "agent_emoji": None,
-        "mission": "web",
-        "hold": None,
-        "attempt": None,
-        "round": None,
-        "queued": False,
-        "waiting": None,
-        "spec_version": None,
-        "spec_approved": False,
-        "session_key": None,
-        "activity": None,
-        "created_at": NOW,
-        "updated_at": NOW,
-        "state_since": NOW,
-        **changes,
-    }
+    return nouns.card(12, ref, NOW, **{"title": "Write the report", **changes})
 
 
 def feed(number: int, text: str, task: str | None = "WEB-12", **changes: Any) -> Json:

@@ -14,7 +14,7 @@ from ccp_tui.paths import Home
 from tests.cli.conftest import Ccp
 from tests.cli.fake_service import FakeService, card
 
-WITH_VERBS = ("mission", "task", "agent", "report")
+WITH_VERBS = ("mission", "task", "agent", "question", "report")
 
 
 def _help(ccp: Ccp, capfd: pytest.CaptureFixture[str], *words: str) -> str:
@@ -34,7 +34,7 @@ def test_version(ccp: Ccp, capfd: pytest.CaptureFixture[str]) -> None:
 def test_help_documents_every_verb_and_exit_code(ccp: Ccp, capfd: pytest.CaptureFixture[str]) -> None:
     text = _help(ccp, capfd)
     for noun in NOUNS:
-        assert re.search(rf"^    {noun} ", text, re.MULTILINE)
+        assert re.search(rf"^    {noun}(?: |$)", text, re.MULTILINE)
     for code in range(7):
         assert re.search(rf"\b{code}  \w", text)
 
@@ -71,6 +71,20 @@ def test_help_of_every_verb(ccp: Ccp, capfd: pytest.CaptureFixture[str], noun: s
         ("chat", "ada", "--wait", "5"),
         ("task", "dispatch", "WEB-1", "--wait", "-1"),
         ("report", "--token", "t", "progress", " "),
+        ("report", "--token", "t", "verdict", "reject"),
+        ("report", "--token", "t", "verdict", "perhaps"),
+        ("report", "--token", "t", "ask", " "),
+        ("report", "--token", "t", "subtask", "x", "--spec", "/no/such/file"),
+        ("question", "answer", "7"),
+        ("question", "answer", "0", "--text", "x"),
+        ("agent", "delete", "ada"),
+        ("agent", "delete", "ada", "--work", "keep", "--yes"),
+        ("mission", "policy", "web", "--review", "nobody"),
+        ("mission", "policy", "web", "--budget-usd", "much"),
+        ("mission", "policy", "web", "--concurrency", "1.5"),
+        ("task", "depend", "WEB-1"),
+        ("task", "replan", "WEB-1"),
+        ("task", "edit", "WEB-1", "--budget-tokens", "-5"),
     ],
 )
 def test_wrong_calls_exit_2(ccp: Ccp, words: tuple[str, ...]) -> None:

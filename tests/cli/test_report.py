@@ -34,6 +34,20 @@ def agents(home: Home) -> Iterator[FakeService]:
         (["submit"], {"kind": "submit"}),
         (["submit", "--summary", "all done"], {"kind": "submit", "summary": "all done"}),
         (["block", "need a key"], {"kind": "block", "text": "need a key"}),
+        (["ask", "which", "colour?"], {"kind": "ask", "text": "which colour?"}),
+        (
+            ["ask", "which?", "--option", "red", "-o", "dark blue"],
+            {"kind": "ask", "text": "which?", "options": ["red", "dark blue"]},
+        ),
+        (
+            ["subtask", "Draw", "it", "-d", "in ink"],
+            {"kind": "subtask", "title": "Draw it", "description": "in ink"},
+        ),
+        (["verdict", "approve"], {"kind": "verdict", "verdict": "approve"}),
+        (
+            ["verdict", "reject", "page 2", "is missing"],
+            {"kind": "verdict", "verdict": "reject", "reason": "page 2 is missing"},
+        ),
     ],
 )
 def test_reports(ccp: Ccp, agents: FakeService, home: Home, words: list[str], params: Json) -> None:
@@ -171,3 +185,27 @@ def test_too_many_reports_are_waited_for(ccp: Ccp, agents: FakeService, home: Ho
     agents.answers["report"] = busy
     ran = ccp(*access(home), "progress", "x")
     assert (ran.code, "wait a second" in ran.err) == (5, True)
+
+
+def test_a_sub_task_brings_its_spec(ccp: Ccp, agents: FakeService, home: Home, tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_text("title: Draw it\n")
+    ccp(*access(home), "subtask", "Draw it", "--spec", str(tmp_path / "spec.yaml"))
+    assert agents.asked("report") == [
+        {"token": "t", "kind": "subtask", "title": "Draw it", "spec": "title: Draw it\n"}
+    ]
+
+
+def test_a_lost_sub_task_is_not_captured_twice(ccp: Ccp, agents: FakeService, home: Home) -> None:
+    lose(agents, 1, {"message": "Captured."})
+    ran = ccp(*access(home), "subtask", "Draw it")
+    assert ran.code == 5
+    assert "the sub-task may be captured, or not" in ran.err
+    assert len(agents.asked("report")) == 1
+
+
+def test_a_lost_question_is_asked_again_for_the_same_is_the_same(
+    ccp: Ccp, agents: FakeService, home: Home
+) -> None:
+    lose(agents, 1, {"message": "A person is asked."})
+    assert ccp(*access(home), "ask", "which?").out == "A person is asked.\n"
+    assert len(agents.asked("report")) == 2

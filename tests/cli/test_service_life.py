@@ -90,6 +90,16 @@ def test_doctor_with_a_service(ccp: Ccp, service: FakeService, home: Home) -> No
         agents.stop()
 
 
+def test_doctor_says_what_is_wrong_with_the_reporting_skill(ccp: Ccp, service: FakeService) -> None:
+    connected = STATUS | {"gateway": {"state": "connected", "url": "ws://x", "version": "2026.9.6"}}
+    service.answers["status"] = connected | {"skill": ""}
+    assert "skill" not in _checks(ccp("doctor", "--json"))
+    service.answers["status"] = connected | {"skill": "the gateway runs elsewhere"}
+    found = _checks(ccp("doctor", "--json"))["skill"]
+    assert (found["level"], found["detail"]) == ("warn", "the gateway runs elsewhere")
+    assert "full path" in found["fix"]
+
+
 def test_doctor_sees_open_doors(ccp: Ccp, home: Home) -> None:
     home.root.chmod(0o755)
     home.database.touch()

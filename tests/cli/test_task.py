@@ -282,6 +282,13 @@ def test_wait(ccp: Ccp, service: FakeService) -> None:
     assert ccp("task", "wait", "web-12").code == 1
 
 
+@pytest.mark.parametrize("planning", ["person", "proposed"])
+def test_wait_for_the_planner(ccp: Ccp, service: FakeService, planning: str) -> None:
+    _dispatched(service, Event("task.changed", {"task": card(state="planning", planning=planning)}))
+    service.answers["task.show"] = {"task": card(state="planning", planning="opening")}
+    assert ccp("task", "wait", "web-12", "--json").json()["planning"] == planning
+
+
 def test_dispatch_wait_fails_on_a_hold(ccp: Ccp, service: FakeService) -> None:
     hold = {"kind": "error", "reason": "the provider said 500", "since": None, "release": "retry"}
     _dispatched(service, Event("task.changed", {"task": card(state="in_progress", hold=hold)}))

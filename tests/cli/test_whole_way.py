@@ -31,6 +31,7 @@ def shell(home: Home, tmp_path: Path) -> Iterator[Shell]:
     gateway.start()
     environment = {
         **os.environ, "CCP_HOME": str(home.root), "CCP_GATEWAY_URL": gateway.url, "CCP_GATEWAY_TOKEN": gateway.token,
+        "CCP_AUTO": "off",
     }  # fmt: skip
     serving = subprocess.Popen(
         [sys.executable, "-m", "ccp_tui", "serve", "--json"],

@@ -50,6 +50,12 @@ class World:
     gateway_problem: str = ""
     budget_problem: str = ""
     unmet_dependencies: tuple[str, ...] = ()
+    limit_problem: str = ""
+    stopped: str = ""
+    evidence_problem: str = ""
+    policy_approves: bool = False
+    reviewer_decides: bool = False
+    reviewer_asked: bool = False
     open_questions: int = 0
     agent_limit: int = 1
     verdict: Round | None = None
@@ -130,6 +136,12 @@ class Board:
             "gateway_problem": world.gateway_problem,
             "budget_problem": world.budget_problem,
             "unmet_dependencies": world.unmet_dependencies,
+            "limit_problem": world.limit_problem,
+            "stopped": world.stopped,
+            "evidence_problem": world.evidence_problem,
+            "policy_approves": world.policy_approves,
+            "reviewer_decides": world.reviewer_decides,
+            "reviewer_asked": world.reviewer_asked,
             "open_questions": world.open_questions,
             "agent_limit": world.agent_limit,
             "verdict_round": world.verdict,

@@ -20,22 +20,25 @@ class Row(NamedTuple):
     only_with_agent: bool = False
 
 
-SPEC = ("questions_answered", "spec_complete")
-START = ("dependencies_done", "budget_left", "gateway_connected", "agent_free")
+SPEC = ("policy", "questions_answered", "spec_complete")
+START = ("dependencies_done", "budget_left", "not_stopped", "gateway_connected", "limit", "agent_free")
+SUBMISSION = ("own_attempt", "dependencies_done", "deliverables_present")
+APPROVAL = ("not_the_worker", "policy", "this_round", "dependencies_done", "evidence")
+REJECTION = ("not_the_worker", "policy", "this_round", "reason")
 EXPECTED = (
     Row("inbox", "plan", "planning", (P,)),
-    Row("inbox", "approve_spec", "inbox", (P,), ("spec_complete",)),
-    Row("planning", "approve_spec", "assigned", (P,), SPEC, only_with_agent=True),
-    Row("planning", "approve_spec", "inbox", (P,), SPEC),
+    Row("inbox", "approve_spec", "inbox", (P, S), ("policy", "spec_complete")),
+    Row("planning", "approve_spec", "assigned", (P, S), SPEC, only_with_agent=True),
+    Row("planning", "approve_spec", "inbox", (P, S), SPEC),
     Row("planning", "drop_plan", "inbox", (P,)),
-    Row("inbox", "assign", "assigned", (P,), ("spec_approved", "agent")),
+    Row("inbox", "assign", "assigned", (P, S), ("spec_approved", "agent")),
     Row("assigned", "unassign", "inbox", (P,)),
     Row("assigned", "dispatch", "in_progress", (S,), START),
-    Row("in_progress", "submit", "testing", (W,), ("own_attempt", "deliverables_present")),
+    Row("in_progress", "submit", "testing", (W,), SUBMISSION),
     Row("testing", "pass", "review", (S,), ("checks_passed",)),
     Row("testing", "fail", "in_progress", (S,)),
-    Row("review", "approve", "done", (P, R), ("not_the_worker", "this_round")),
-    Row("review", "reject", "in_progress", (P, R), ("not_the_worker", "this_round", "reason")),
+    Row("review", "approve", "done", (P, R), APPROVAL),
+    Row("review", "reject", "in_progress", (P, R), REJECTION),
     Row("in_progress", "stop", "assigned", (P,)),
     Row("testing", "stop", "assigned", (P,)),
     Row("review", "stop", "assigned", (P,)),
@@ -59,6 +62,9 @@ OPEN = Facts(
     spec_approved=True,
     agent=WORKER,
     gateway_problem="",
+    policy_approves=True,
+    reviewer_decides=True,
+    reviewer_asked=True,
     attempt_open=True,
     attempt_agent=WORKER,
     deliverables_problem="",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -80,6 +81,13 @@ CLOSED: dict[str, tuple[dict[str, Any], str]] = {
     "agent": ({"agent": None}, "choose an agent"),
     "questions_answered": ({"open_questions": 2}, "2 planning questions are open"),
     "dependencies_done": ({"unmet_dependencies": ("WEB-1", "WEB-2")}, "it waits for WEB-1, WEB-2"),
+    "not_stopped": ({"stopped": "everything was stopped by me"}, "everything was stopped by me"),
+    "limit": ({"limit_problem": "4 tasks run already"}, "4 tasks run already"),
+    "policy": (
+        {"policy_approves": False, "reviewer_decides": False, "reviewer_asked": False},
+        "the mission's policy",
+    ),
+    "evidence": ({"evidence_problem": "a.md changed since"}, "a.md changed since"),
     "budget_left": ({"budget_problem": "the budget is used up"}, "the budget is used up"),
     "gateway_connected": ({"gateway_problem": "the gateway is away"}, "the gateway is away"),
     "agent_free": ({"agent_busy_with": ("WEB-3",)}, "ann is working on WEB-3"),
@@ -117,24 +125,25 @@ def test_an_approved_plan_goes_on_with_its_agent_or_waits_for_one(agent: str | N
     facts = replace(OPEN, agent=agent)
     assert fire(State.PLANNING, Trigger.APPROVE_SPEC, ACTORS[P], facts) is target
     for gate, change in (
+        ("policy", {"policy_approves": False}),
         ("questions_answered", {"open_questions": 1}),
         ("spec_complete", {"spec_problem": "no"}),
     ):
         with pytest.raises(Refused) as refused:
-            fire(State.PLANNING, Trigger.APPROVE_SPEC, ACTORS[P], replace(facts, **change))
+            fire(State.PLANNING, Trigger.APPROVE_SPEC, ACTORS[S], replace(facts, **change))
         assert refused.value.gate == gate
 
 
-def test_capture_is_for_a_person_with_a_title() -> None:
-    assert capture(Facts(title="Build it"), ACTORS[P]) is State.INBOX
+def test_capture_takes_a_title_and_is_not_for_a_reviewer() -> None:
+    for kind in (P, S, W):
+        assert capture(Facts(title="Build it"), ACTORS[kind]) is State.INBOX
     with pytest.raises(Refused) as refused:
         capture(Facts(title="  "), ACTORS[P])
     assert (refused.value.gate, refused.value.reason) == ("title", "give it a title")
     assert (refused.value.state, refused.value.trigger) == (State.INBOX, "capture")
-    for kind in (S, W, R):
-        with pytest.raises(Refused) as refused:
-            capture(Facts(title="Build it"), ACTORS[kind])
-        assert (refused.value.gate, refused.value.trigger) == ("actor", "capture")
+    with pytest.raises(Refused) as refused:
+        capture(Facts(title="Build it"), ACTORS[R])
+    assert (refused.value.gate, refused.value.trigger) == ("actor", "capture")
 
 
 def test_facts_that_nobody_gathered_open_no_way_to_done() -> None:
@@ -194,8 +203,32 @@ def test_an_agents_limit_counts_what_it_works_on() -> None:
         fire(State.ASSIGNED, Trigger.DISPATCH, ACTORS[S], replace(busy, agent_limit=2))
 
 
+def test_what_the_policy_leaves_to_the_person_the_person_does() -> None:
+    """The policy's gates are for the service and the reviewer; a person passes them."""
+    strict = replace(OPEN, policy_approves=False, reviewer_decides=False, reviewer_asked=False)
+    assert fire(State.PLANNING, Trigger.APPROVE_SPEC, ACTORS[P], strict) is State.ASSIGNED
+    assert fire(State.REVIEW, Trigger.APPROVE, ACTORS[P], strict) is State.DONE
+    assert fire(State.REVIEW, Trigger.REJECT, ACTORS[P], strict) is State.IN_PROGRESS
+
+
+def test_a_reviewer_before_the_person_sends_back_but_does_not_approve() -> None:
+    both = replace(OPEN, reviewer_decides=False, reviewer_asked=True)
+    assert fire(State.REVIEW, Trigger.REJECT, ACTORS[R], both) is State.IN_PROGRESS
+    with pytest.raises(Refused, match="leaves the approval to the person") as refused:
+        fire(State.REVIEW, Trigger.APPROVE, ACTORS[R], both)
+    assert refused.value.gate == "policy"
+
+
+def test_a_worker_is_told_what_to_do_about_work_that_was_reopened_under_it() -> None:
+    facts = replace(OPEN, unmet_dependencies=("WEB-1",))
+    with pytest.raises(Refused, match="it waits for WEB-1: stop working, you are told here") as refused:
+        fire(State.IN_PROGRESS, Trigger.SUBMIT, ACTORS[W], facts)
+    assert refused.value.gate == "dependencies_done"
+
+
 def test_only_gates_that_open_by_themselves_are_waited_for() -> None:
-    assert {"dependencies_done", "agent_free", "gateway_connected"} == TEMPORARY
+    """A budget is none: only the person opens it."""
+    assert {"dependencies_done", "not_stopped", "gateway_connected", "limit", "agent_free"} == TEMPORARY
 
 
 def test_a_refused_move_says_what_can_be_done_from_here() -> None:
@@ -237,6 +270,36 @@ def test_only_review_leads_to_done() -> None:
     assert [(m.source, m.trigger) for m in TABLE if m.target is State.DONE] == [
         (State.REVIEW, Trigger.APPROVE)
     ]
+
+
+UNPROVEN: dict[str, dict[str, Any]] = {
+    "nothing submitted": {"round": None, "verdict_round": None},
+    "no verdict": {"verdict_round": None},
+    "a verdict of an old round": {"verdict_round": (2, 2)},
+    "a verdict of an old attempt": {"verdict_round": (1, 3)},
+    "a verdict of a round to come": {"verdict_round": (2, 4)},
+    "what it builds on is not done": {"unmet_dependencies": ("WEB-1",)},
+    "files that changed since": {"evidence_problem": "a.md changed"},
+}
+
+
+@pytest.mark.parametrize("kind", ActorKind)
+@pytest.mark.parametrize("state", State)
+def test_no_state_and_no_actor_gets_to_done_without_evidence_of_this_round(
+    state: State, kind: ActorKind
+) -> None:
+    for flaw, changes in UNPROVEN.items():
+        assert _reached_by(state, ACTORS[kind], replace(OPEN, **changes)).isdisjoint({State.DONE}), flaw
+    proven = State.DONE in _reached_by(state, ACTORS[kind], OPEN)
+    assert proven == (state is State.REVIEW and kind in (P, R))
+
+
+def _reached_by(state: State, actor: Actor, facts: Facts) -> set[State]:
+    reached = set()
+    for trigger in Trigger:
+        with contextlib.suppress(Refused):
+            reached.add(fire(state, trigger, actor, facts))
+    return reached
 
 
 BETWEEN = {

@@ -61,6 +61,12 @@ FACTS = st.builds(
     agent_limit=st.integers(1, 2),
     gateway_problem=PROBLEM,
     budget_problem=PROBLEM,
+    limit_problem=PROBLEM,
+    stopped=PROBLEM,
+    evidence_problem=PROBLEM,
+    policy_approves=st.booleans(),
+    reviewer_decides=st.booleans(),
+    reviewer_asked=st.booleans(),
     attempt_open=st.booleans(),
     attempt_agent=st.sampled_from([None, "ann", "bob"]),
     deliverables_problem=PROBLEM,
@@ -72,7 +78,17 @@ FACTS = st.builds(
 ANYBODY = st.builds(Actor, st.sampled_from(ActorKind), st.sampled_from(["ann", "bob", "rita", ""]))
 
 
-def holds(gate: str, facts: Facts, actor: Actor) -> bool:
+def policy_holds(trigger: Trigger, facts: Facts, actor: Actor) -> bool:
+    """What is not the person's goes by the policy: a spec, an approval, a rejection."""
+    allowed = {
+        Trigger.APPROVE_SPEC: facts.policy_approves,
+        Trigger.APPROVE: facts.reviewer_decides,
+        Trigger.REJECT: facts.reviewer_asked,
+    }
+    return actor.kind is ActorKind.PERSON or allowed.get(trigger, True)
+
+
+def holds(gate: str, trigger: Trigger, facts: Facts, actor: Actor) -> bool:
     """Each gate once more, in other words than the machine's."""
     stranger = actor.name not in ("", facts.attempt_agent) and facts.attempt_agent is not None
     return {
@@ -84,6 +100,10 @@ def holds(gate: str, facts: Facts, actor: Actor) -> bool:
         "budget_left": facts.budget_problem == "",
         "gateway_connected": facts.gateway_problem == "",
         "agent_free": facts.agent_limit > len(facts.agent_busy_with),
+        "not_stopped": facts.stopped == "",
+        "limit": facts.limit_problem == "",
+        "policy": policy_holds(trigger, facts, actor),
+        "evidence": facts.evidence_problem == "",
         "own_attempt": facts.attempt_open and facts.attempt_agent == actor.name,
         "deliverables_present": facts.deliverables_problem == "",
         "checks_passed": facts.checks_problem == "",
@@ -101,7 +121,7 @@ def expected(state: State, trigger: Trigger, actor: Actor, facts: Facts) -> tupl
     if actor.kind not in rows[0].actors:
         return "gate", "actor"
     row = next(row for row in rows if facts.agent or not row.only_with_agent)
-    closed = [gate for gate in row.gates if not holds(gate, facts, actor)]
+    closed = [gate for gate in row.gates if not holds(gate, trigger, facts, actor)]
     return ("gate", closed[0]) if closed else ("to", row.target)
 
 
@@ -148,6 +168,12 @@ WORLDS = st.builds(
     gateway_problem=st.sampled_from(["", "", "", "away"]),
     budget_problem=st.sampled_from(["", "", "", "used up"]),
     unmet_dependencies=st.sampled_from([(), (), (), ("WEB-1",)]),
+    limit_problem=st.sampled_from(["", "", "", "full"]),
+    stopped=st.sampled_from(["", "", "", "stopped"]),
+    evidence_problem=st.sampled_from(["", "", "", "changed"]),
+    policy_approves=st.booleans(),
+    reviewer_decides=st.booleans(),
+    reviewer_asked=st.booleans(),
     open_questions=st.sampled_from([0, 0, 1]),
     agent_limit=st.sampled_from([1, 1, 1, 0]),
     exit_codes=st.lists(st.sampled_from([0, 0, 1]), max_size=2).map(tuple),
@@ -185,6 +211,11 @@ def step(board: Board, trigger: Trigger, actor: Actor, world: World) -> None:
     assert board.everything()[-1][0] == before[-1][0] + 1, "a move and its event are one"
     if trigger is Trigger.APPROVE and actor.kind is not ActorKind.PERSON:
         assert actor.name != board.evidence.worker[max(board.evidence.worker)]
+        assert world.reviewer_decides
+    if trigger is Trigger.APPROVE_SPEC and actor.kind is ActorKind.SERVICE:
+        assert world.policy_approves
+    if trigger in (Trigger.APPROVE, Trigger.SUBMIT, Trigger.DISPATCH):
+        assert world.unmet_dependencies == ()
 
 
 class Life(RuleBasedStateMachine):

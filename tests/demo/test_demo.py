@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import json
 import os
 import pty
 import re
@@ -23,8 +24,9 @@ import pytest
 
 from ccp_tui import spec
 from ccp_tui.demo.director import Playing
-from ccp_tui.demo.scenes import CAST, LATER, SCENES
-from ccp_tui.gateway.demo.brain import Exec, script
+from ccp_tui.demo.planned import PLANNED, with_second_look
+from ccp_tui.demo.scenes import CAST, LATER, REAL_GATEWAY, SCENES, Scene
+from ccp_tui.gateway.demo.brain import Exec, Say, script
 from tests.demo.raw import Raw
 from tests.support.line import line
 
@@ -74,13 +76,16 @@ def left_behind(temporary: Path) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_headless_goes_all_the_way_and_leaves_nothing(temporary: Path) -> None:
     process = start(temporary, "--headless", str(DEADLINE))
     out, err = process.communicate(timeout=DEADLINE + 20)
     assert process.returncode == 0, out + err
     assert "This is a demo" in out
     assert "openclaw gateway run" in out
-    assert re.search(r"\d+ tasks went all the way to Done: WEB-1, WEB-2,", out)
+    done = re.search(r"\d+ tasks went all the way to Done: (.+)\.", out)
+    assert done
+    assert done[1].split(", ") == [f"WEB-{n}" for n in (1, 2, 3, 4, 5, 7)] + [f"DAY-{n}" for n in range(1, 7)]
     states = [re.sub(r"^ *[0-9.]+s +", "", line) for line in out.splitlines()]
     first = [line.split(": ")[1] for line in states if line.startswith("WEB-1 ")]
     assert first == [
@@ -96,6 +101,16 @@ def test_headless_goes_all_the_way_and_leaves_nothing(temporary: Path) -> None:
     assert any("WEB-6" in line and "held, " in line and "Which one" in line for line in states), (
         "no question was asked"
     )
+    # The planned mission: questions answered, two new agents, sub-tasks in their order, one round sent back.
+    assert [line for line in states if line.startswith("DAY-1 “")] == [
+        "DAY-1 “Who is it for?” Newcomers Many come with children.",
+        "DAY-1 “How long may it be?” A few pages",
+    ]
+    ends = [line.split()[0] for line in states if line.startswith("DAY-") and " → done" in line]
+    assert [ref for ref in ends if ref not in ("DAY-2", "DAY-3")] == ["DAY-4", "DAY-5", "DAY-6", "DAY-1"]
+    sent_back = [line for line in states if line.startswith("DAY-") and "review → in_progress" in line]
+    assert [line.split()[0] for line in sent_back] == ["DAY-5"], "the reviewer rejects the draft, once"
+    assert any(line.startswith("DAY-4 ") and line.endswith("(Scout)") for line in states)
     assert is_empty(temporary)
     assert left_behind(temporary) == []
 
@@ -211,6 +226,8 @@ def test_the_board_moves_by_itself_and_goes_without_a_trace(terminal: Terminal, 
     terminal.until("This is a demo")
     terminal.until("Landing page")
     terminal.until("exec ")
+    terminal.until("1 question for you")  # one question and one plan are left to whoever watches
+    terminal.until("plan ready: A")
     terminal.key("q")
     terminal.until("The demo is over")
     assert terminal.process.wait(20) == 0
@@ -236,11 +253,41 @@ def test_what_is_behind_a_killed_board_ends_too(terminal: Terminal, temporary: P
 
 def test_the_play_has_a_dozen_tasks_of_every_way() -> None:
     assert len(SCENES) >= 12
-    assert {scene.way for scene in SCENES} == {"inbox", "planning", "assigned", "cancelled", "run"}
-    assert len({scene.title for scene in (*SCENES, *LATER)}) == len(SCENES) + len(LATER)
+    assert {scene.way for scene in SCENES} == {"inbox", "assigned", "cancelled", "run"}
+    everything = (*SCENES, *PLANNED, *LATER)
+    assert len({scene.title for scene in everything}) == len(everything)
     runs = [scene for scene in SCENES if scene.way == "run" and not scene.held]
     assert [scene for scene in runs if not scene.verdicts], "nothing is left to the person"
     assert len(CAST) == 3
+
+
+def test_of_the_plans_one_runs_one_asks_and_one_waits_for_approval() -> None:
+    plans = [scene.plan for scene in PLANNED if scene.plan]
+    assert len(plans) == len(PLANNED)
+    runs, asks, waits = plans
+    assert runs.given is None
+    assert asks.given is not None
+    assert asks.given < len(asks.answers), "no question is left to the person"
+    assert (waits.given, waits.auto) == (0, True)
+
+
+def test_the_reviewer_gets_a_reason_to_send_one_part_of_the_large_plan_back() -> None:
+    scene = next(scene for scene in PLANNED if scene.plan and scene.plan.second_look)
+    said = script(f"Plan: DAY-1 {scene.title}\nPlanning: 1\nQuestions: none\n")[0]
+    assert isinstance(said, Say)
+    fields = json.loads(said.text.removeprefix("```json").removesuffix("```"))["plan"]
+    assert scene.plan
+    more = spec.parse(with_second_look(spec.written(fields), scene.plan.second_look))
+    wary = [part.key for part in more.tasks if any("second look" in each for each in part.success_criteria)]
+    assert wary == [scene.plan.second_look]
+    assert len({agent.name for agent in more.agents} - {cast.name for cast in CAST}) == 2, "both are new"
+
+
+def test_the_words_for_the_person_name_what_is_there() -> None:
+    for scene in (*SCENES, *PLANNED):
+        assert scene.mission in ("website", "open-day")
+    for words in ("Website relaunch", "Open day", "openclaw gateway run", "CCP_GATEWAY_URL"):
+        assert words in REAL_GATEWAY
 
 
 @pytest.mark.parametrize(
@@ -255,6 +302,14 @@ def test_every_spec_of_the_play_is_valid_and_can_be_worked_on(scene: object) -> 
         f"Task: X-1 {parsed.title}\nRound: 1\n--- spec ---\n{text}--- end of spec ---\nReport command: r\n"
     )
     assert any(isinstance(step, Exec) for step in steps)
+
+
+def test_a_plan_counts_only_when_it_is_done_by_the_route() -> None:
+    for scene in (*PLANNED, Scene("part of a plan", way="part")):
+        assert not Playing(scene, "A", [], ["planning", "inbox"]).over
+        assert not Playing(scene, "A", [], ["review"], held=True).over
+        assert Playing(scene, "A", [], ["in_progress", "testing", "review", "done"]).over
+    assert Playing(Scene("in the inbox", way="inbox"), "A", []).over
 
 
 def test_only_the_whole_route_counts_as_done() -> None:

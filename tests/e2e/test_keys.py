@@ -1,4 +1,7 @@
-"""The main job by keys alone, in a real pseudo-terminal: from one typed line to Done, on both gateways."""
+"""The main job by keys alone, in a real pseudo-terminal: from one typed line to Done.
+
+Once with a spec of the person's own, on both gateways; once planned, with questions, on the embedded one.
+"""
 
 from __future__ import annotations
 
@@ -95,11 +98,9 @@ async def test_from_a_typed_line_to_done(gateway: Gateway, environment: dict[str
             terminal.send("a")
             await terminal.shows(name, 30)
             terminal.send("enter")
-            await terminal.shows("d dispatch", 30)
-            terminal.send("d")
             await terminal.shows("attempt 1, round 1 · since", 120)
             await terminal.shows("Review ·", 120)
-            terminal.send("4")
+            terminal.send("5")
             await terminal.shows("A approves this round")
             await terminal.shows("it greets politely")
             await terminal.shows("1 of 1 passed")
@@ -123,5 +124,77 @@ async def test_from_a_typed_line_to_done(gateway: Gateway, environment: dict[str
             "approved",
         ]
         assert [kind for kind in kinds if kind in moves] == moves
+    finally:
+        ccp(environment, "stop")
+
+
+PLANNED = pytest.mark.parametrize("gateway", ["embedded"], indirect=True)
+
+
+@pytest.mark.slow
+@PLANNED
+async def test_from_a_typed_line_through_a_plan_to_done(
+    gateway: Gateway, environment: dict[str, str], tmp_path: Path
+) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\nsed -i "s/a newcomer can follow it/a child can follow it/" "$1"\n')
+    try:
+        ccp(environment, "mission", "create", "Main")
+        async with Terminal([sys.executable, "-m", "ccp_tui"], (160, 45), environment) as terminal:
+            await terminal.shows("gateway connected", 60)
+            terminal.send("n")
+            await terminal.shows("New task")
+            terminal.send("Write a greeting", "enter")
+            await terminal.shows("MAIN-1")
+            terminal.send("P")
+            await terminal.shows("1 question for you", 60)
+            terminal.send("!")
+            await terminal.shows("Who is it for?")
+            terminal.send("enter")
+            await terminal.shows("1-3 or space chooses")
+            terminal.send("2")
+            await terminal.shows("enter sends  Colleagues")
+            terminal.send("enter")
+            await terminal.shows("How long may it be?", 60)
+            terminal.send("enter")
+            await terminal.shows("1-3 or space chooses")
+            terminal.send("half a page", "enter")
+            await terminal.shows("waits for your approval", 60)
+            terminal.send("enter")
+            await terminal.shows("Spec, version 1")
+            await terminal.shows("Agents to create")
+            await terminal.shows("As the person said: half a page")
+            terminal.send("e")
+            await terminal.shows("Spec, version 2", 30)
+            terminal.send("v")
+            await terminal.shows("+- a child can follow it")
+            terminal.send("v")
+            await terminal.shows("a child can follow it")
+            terminal.send("A")
+            await terminal.shows("attempt 1, round 1 · since", 60)
+            await terminal.shows("Review ·", 120)
+            terminal.send("5")
+            await terminal.shows("A approves this round")
+            await terminal.shows("2 of 2 passed")
+            terminal.send("A")
+            await terminal.shows("State       Done", 30)
+            terminal.send("2")
+            await terminal.shows("its spec was approved")
+            terminal.send("q", "q")
+            await terminal.shows("7 Done 1")
+            terminal.send("q")
+            assert await terminal.ended() == 0
+        card = ccp(environment, "task", "show", "MAIN-1")
+        assert (card["state"], card["agent"], card["attempt"], card["round"]) == ("done", "scribe", 1, 1)
+        answers = [each["answer"] for each in card["questions"]]
+        assert [[option["label"] for option in answer["options"]] for answer in answers] == [
+            ["Colleagues"],
+            [],
+        ]
+        assert answers[1]["text"] == "half a page"
+        events = [event["kind"] for event in ccp(environment, "task", "history", "MAIN-1")]
+        moves = ["captured", "planned", "spec_approved", "assigned", "dispatched", "submitted", "checks_passed",
+                 "approved"]  # fmt: skip
+        assert [kind for kind in events if kind in moves] == moves
     finally:
         ccp(environment, "stop")

@@ -23,6 +23,11 @@ async def test_an_agent_from_creation_to_deletion(on: Line) -> None:
     found = next(agent for agent in await on.calls.agents_list() if agent.id == created.id)
     assert (found.name, found.model, found.emoji) == (f"{name} II", one, "🦊")
 
+    await on.calls.agent_update(created.id, model=other)
+    await on.calls.agent_update(created.id, own_model=False)
+    found = next(agent for agent in await on.calls.agents_list() if agent.id == created.id)
+    assert found.model == one  # the default of both gateways
+
     await on.calls.agent_delete(created.id, delete_files=True)
     assert created.id not in [agent.id for agent in await on.calls.agents_list()]
 

@@ -188,6 +188,7 @@ async def test_a_failing_provider_is_told_once(on: Line, session: str) -> None:
     assert isinstance(end, RunFailed)
     assert end.message
     assert not end.superseded
+    assert (end.kind, end.cause, end.temporary) == (None, "format", False)
     await idle(on, session)
     assert len(on.of(RunFailed, session, run)) == 1
     row = await on.calls.session_describe(session)

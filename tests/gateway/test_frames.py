@@ -47,6 +47,7 @@ GARBAGE: list[str | bytes] = [
     '{"type":"event","event":"exec.approval.requested","payload":{"request":[],"expiresAtMs":"soon"}}',
     '{"type":"event","event":"question.requested","payload":{"questions":{"a":1}}}',
     '{"type":"event","event":"sessions.changed","payload":{"sessionKey":null}}',
+    '{"type":"event","event":"task","payload":{"task":{"kind":"subagent","childSessionKey":{},"status":7}}}',
     "[" * 100_000,
     '{"type":"event","event":"chat","payload":{"state":"final","runId":"' + "x" * 100_000 + '"}}',
 ]

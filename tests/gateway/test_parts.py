@@ -22,6 +22,7 @@ from ccp_tui.gateway import (
     RunFinal,
     RunStatus,
     SessionChanged,
+    SubagentChanged,
     ToolEvent,
     backoff,
     refusals,
@@ -253,3 +254,29 @@ def test_a_message_without_a_role_is_no_message() -> None:
     added = read(reader, "session.message", message={"role": "user", "content": "hi"})
     assert isinstance(added[0], MessageAdded)
     assert added[0].message.text == "hi"
+
+
+def test_the_ledger_of_background_work_tells_of_sub_agents_alone() -> None:
+    reader = Reader()
+    task = {
+        "kind": "subagent",
+        "title": "Look it up",
+        "sessionKey": "agent:a:s",
+        "childSessionKey": "agent:a:subagent:1",
+        "runId": "r",
+        "agentId": "a",
+        "status": "running",
+        "lastActivity": "reading",
+    }
+    (event,) = read(reader, "task", action="upserted", task=task)
+    assert event == SubagentChanged(
+        **WHERE, key="agent:a:subagent:1", label="Look it up", status="running", words="reading"
+    )
+    (event,) = read(
+        reader, "task", task={**task, "status": "failed", "progressSummary": "gone", "label": "Scout"}
+    )
+    assert isinstance(event, SubagentChanged)
+    assert (event.over, event.words, event.label) == (True, "gone", "Scout")
+    others: list[Any] = [{**task, "kind": "cli"}, {**task, "childSessionKey": None}, [], None]
+    for odd in others:
+        assert read(reader, "task", task=odd) == []

@@ -31,7 +31,7 @@ async def test_a_question_is_asked_listed_and_answered(
         assert asked.questions == [question]
         assert asked.expires_at_ms > 0
         assert [waiting["id"] for waiting in await on.calls.questions_list()] == [asked.id]
-        await on.calls.question_resolve(asked.id, {"q1": ["Blue", "but dark"]})
-        assert (await asking)["answers"] == {"q1": ["Blue", "but dark"]}
+        await on.calls.question_resolve(asked.id, {"q1": ["Blue, but dark"]})
+        assert (await asking)["answers"] == {"q1": ["Blue, but dark"]}
         assert (await on.event(QuestionResolved)).id == asked.id
         assert await on.calls.questions_list() == []

@@ -27,7 +27,7 @@ def test_every_setting_is_documented_and_every_documented_one_exists() -> None:
 
 
 def test_every_command_is_named() -> None:
-    assert re.search(r"`ccp (mission [a-z| ]+)`", README)[1].split(" | ") == list(NOUNS)  # type: ignore[index]
+    assert re.search(r"`ccp (mission [a-z| -]+)`", README)[1].split(" | ") == list(NOUNS)  # type: ignore[index]
 
 
 def test_links_lead_somewhere() -> None:

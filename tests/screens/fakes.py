@@ -8,6 +8,7 @@ from typing import Any
 from ccp_tui.failures import ServiceFailure
 from ccp_tui.mirror import Mirror
 from ccp_tui.rows import Link, LinkState
+from tests.support import nouns
 
 Json = dict[str, Any]
 NOW = "2026-11-23T12:00:00.000Z"
@@ -24,33 +25,8 @@ def refused(gate: str, reason: str, state: str = "inbox", trigger: str = "assign
 
 def card(id: int, state: str, title: str, **more: Any) -> Json:
     """A task object as the service sends it; ``ref`` is made from the id and the mission unless given."""
-    mission = more.get("mission", "web")
-    row: Json = {
-        "id": id,
-        "ref": f"{mission.upper()[:3]}-{id}",
-        "title": title,
-        "state": state,
-        "priority": "normal",
-        "position": float(id),
-        "due": None,
-        "agent": None,
-        "agent_name": "",
-        "agent_emoji": "",
-        "mission": mission,
-        "hold": None,
-        "attempt": None,
-        "round": None,
-        "queued": False,
-        "waiting": None,
-        "spec_version": None,
-        "spec_approved": False,
-        "session_key": None,
-        "activity": None,
-        "created_at": YESTERDAY,
-        "updated_at": HOUR_AGO,
-        "state_since": HOUR_AGO,
-    }
-    return row | more
+    ref = f"{more.get('mission', 'web').upper()[:3]}-{id}"
+    return nouns.card(id, ref, HOUR_AGO, **({"state": state, "title": title, "created_at": YESTERDAY} | more))
 
 
 def agent(id: str, name: str, emoji: str = "", **more: Any) -> Json:
@@ -75,10 +51,7 @@ def agent(id: str, name: str, emoji: str = "", **more: Any) -> Json:
 
 def health(**gateway: Any) -> Json:
     """A health object, the gateway connected unless said otherwise."""
-    link: Json = {"state": "connected", "url": "ws://127.0.0.1:18789", "detail": "", "fix": "", "version": "2026.11.1",
-                  "since": YESTERDAY, "retry_at": None}  # fmt: skip
-    service = {"pid": 7, "version": "0.1.0", "home": "/home/ccp", "started_at": YESTERDAY, "demo": False}
-    return {"service": service, "gateway": link | gateway}
+    return nouns.health(YESTERDAY, **gateway)
 
 
 def worked(id: str, name: str, emoji: str, attempt: int | None = 1, **more: Any) -> Json:

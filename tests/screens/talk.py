@@ -189,15 +189,30 @@ APPROVAL: Json = {
                "command": "rm -rf build && \\\n  make release", "cwd": "/home/openclaw/fox", "expires_at": None},
 }  # fmt: skip
 QUESTION: Json = {
-    "key": "question:q1", "urgency": 1, "kind": "question", "ref": None, "agent": "owl", "since": HOUR_AGO,
+    "key": "question:1", "urgency": 1, "kind": "question", "ref": None, "agent": "owl", "since": HOUR_AGO,
     "text": "owl asks: Which tone shall the help pages have?",
     "answer": {
-        "method": "question.answer", "id": "q1",
-        "questions": [{"questionId": "tone", "header": "Tone", "question": "Which tone shall the help pages have?",
-                       "options": [{"label": "formal", "description": "as in contracts"},
-                                   {"label": "friendly", "description": "as among colleagues"}], "isOther": True}],
+        "method": "question.answer",
+        "question": {
+            "id": 1, "kind": "report", "ref": None, "agent": "owl", "session_key": "agent:owl:ccp-1", "header": "Tone",
+            "text": "Which tone shall the help pages have?", "multiple": False, "free": True, "state": "open",
+            "options": [{"id": "a", "label": "formal", "description": "as in contracts"},
+                        {"id": "b", "label": "friendly", "description": "as among colleagues"}],
+            "answer": None, "asked_at": HOUR_AGO, "expires_at": None,
+        },
     },
 }  # fmt: skip
+
+
+def asked(**more: Any) -> Json:
+    """The queue's item of a question that differs from QUESTION in these keys."""
+    question = QUESTION["answer"]["question"] | more
+    item = QUESTION | {
+        "ref": question["ref"],
+        "agent": question["agent"],
+        "key": f"question:{question['id']}",
+    }
+    return item | {"answer": QUESTION["answer"] | {"question": question}}
 
 
 def busy_board() -> Json:

@@ -177,5 +177,6 @@ async def test_editing_saves_a_version_and_a_refusal_keeps_the_text(stage: Stage
         assert "Ada" in s.text
         del s.live.answers["agent.set_file"]
         await s.press("ctrl+o")
-        assert s.live.asked("agent.set_file")[-1] == {"id": "fox", "name": "USER.md", "content": "Ada"}
+        saved = s.live.asked("agent.set_file")[-1]
+        assert saved == {"id": "fox", "name": "USER.md", "content": "Ada"}
         assert isinstance(s.app.screen, AgentFilesScreen)

@@ -91,7 +91,7 @@ async def test_a_new_task_lands_under_the_cursor(stage: StageMaker) -> None:
         await s.press("n", *"Buy tea", "tab", "tab", "h", "enter")
         assert s.live.asked("task.add") == [{"title": "Buy tea", "mission": "web", "priority": "low"}]
         assert s.app.screen.view.ref == "WEB-99"  # type: ignore[attr-defined]
-        assert "WEB-99 is in inbox. e writes its spec." in s.text
+        assert "WEB-99 is in inbox. P plans it, e writes its spec." in s.text
 
 
 async def test_a_task_without_a_title_is_not_made_silently(stage: StageMaker) -> None:

@@ -119,3 +119,9 @@ def test_ages_are_coarse_and_counts_are_short() -> None:
     ]
     assert short_age("", NOW) == ""
     assert [short_count(n) for n in (999, 1200, 10_000)] == ["999", "1.2k", "10k"]
+
+
+def test_cards_are_large_while_the_fullest_column_fits() -> None:
+    assert Layout(80, 24, 7, 5).card_height == 4
+    assert Layout(80, 24, 7, 6).card_height == 3
+    assert Layout(160, 45, 7, 500).card_height == 4

@@ -9,7 +9,7 @@ import pytest
 from ccp_tui.failures import ServiceFailure
 from ccp_tui.rows import Attention
 from ccp_tui.screens.queue import QueueScreen
-from ccp_tui.screens.queue.approval import Approval, questions_of
+from ccp_tui.screens.queue.approval import Approval
 from tests.screens.conftest import LARGE, SMALL, Stage, StageMaker
 from tests.screens.fakes import snapshot
 from tests.screens.talk import APPROVAL, QUESTION, busy_board
@@ -84,25 +84,63 @@ async def test_a_refused_decision_is_told_here(stage: StageMaker) -> None:
         assert "This approval is not open any more." in s.text
 
 
-async def test_a_question_is_answered_with_the_label_or_own_words(stage: StageMaker) -> None:
+async def test_a_question_is_answered_here_and_the_next_item_is_under_the_cursor(stage: StageMaker) -> None:
     async with stage(board=busy_board()) as s:
-        await open_queue(s)
-        await s.press("j", "enter")
+        screen = await open_queue(s)
+        await s.press("n")
         assert "Which tone shall the help pages have?" in s.text
-        assert "friendly" in s.text
-        await s.press("down", "enter")
-        assert s.live.asked("question.answer") == [{"id": "q1", "answers": {"tone": ["friendly"]}}]
-        await s.press("enter", "down", "down", "enter")
-        await s.press(*"dry", "enter")
-        assert s.live.asked("question.answer")[-1] == {"id": "q1", "answers": {"tone": ["dry"]}}
+        assert "friendly  as among colleagues" in s.text
+        await s.press("enter", "2", "enter")
+        assert s.live.asked("question.answer") == [{"id": 1, "options": ["b"]}]
+        assert screen.rows.key == "hold:WEB-1"
+        s.live.emit("attention", attention=[APPROVAL, *snapshot()["attention"]])
+        await s.settle()
+        assert screen.rows.key == "hold:WEB-1"
 
 
 async def test_leaving_a_question_sends_nothing(stage: StageMaker) -> None:
     async with stage(board=busy_board()) as s:
-        await open_queue(s)
-        await s.press("j", "enter", "escape")
+        screen = await open_queue(s)
+        await s.press("n", "enter", "escape")
         assert not s.live.asked("question.answer")
-        assert "Not answered" in s.text
+        assert "Left for later" in s.text
+        assert screen.rows.key == QUESTION["key"]
+
+
+async def test_what_was_decided_elsewhere_is_not_asked_any_more(stage: StageMaker) -> None:
+    async with stage(board=busy_board()) as s:
+        screen = await open_queue(s)
+        await s.press("enter")
+        assert "make release" in s.text
+        s.live.emit("attention", attention=[QUESTION])
+        await s.settle()
+        assert s.app.screen is screen
+        assert "It was decided elsewhere" in s.text
+        assert not s.live.asked("approval.resolve")
+
+
+async def test_an_approval_tells_its_risk_and_how_long_it_waits(stage: StageMaker) -> None:
+    answer = APPROVAL["answer"] | {
+        "risk": ["risk: file write", "deletes \x1b[31mfiles"],
+        "expires_at": "2026-11-23T12:27:30.000Z",
+    }
+    async with stage(board=snapshot() | {"attention": [APPROVAL | {"answer": answer}]}) as s:
+        await open_queue(s)
+        for _ in range(2):
+            assert "risk: file write" in s.text
+            assert "risk: deletes files" in s.text
+            assert "waits until 12:27, 27 min from now" in s.text
+            await s.press("enter")
+
+
+async def test_a_proposed_plan_and_a_raw_one_open_where_they_are_settled(stage: StageMaker) -> None:
+    for planning, tab in (("proposed", "spec"), ("raw", "plan")):
+        board = snapshot()
+        board["tasks"][0] |= {"planning": planning}
+        async with stage(board=board) as s:
+            await open_queue(s)
+            await s.press("enter")
+            assert (getattr(s.app.screen, "ref", ""), getattr(s.app.screen, "tab", "")) == ("WEB-1", tab)
 
 
 @pytest.mark.parametrize("kind", ["question", "error", "stalled", "gateway", "budget", "dependency"])
@@ -120,6 +158,27 @@ async def test_held_work_of_every_kind_goes_on_from_here(stage: StageMaker, kind
         assert s.live.asked("task.retry") == [{"ref": "WEB-8"}]
         assert s.live.asked("task.assign") == [{"ref": "WEB-8", "agent": "fox"}]
         assert s.live.asked("task.cancel") == [{"ref": "WEB-8"}]
+
+
+@pytest.mark.parametrize(
+    ("kind", "planning", "ways", "key", "method"),
+    [
+        ("stalled", "planner", "r retry · D drop the plan · X cancel", "r", "task.retry"),
+        ("question", "raw", "P change the plan · D drop the plan · X cancel", "D", "task.drop_plan"),
+    ],
+)
+async def test_a_planning_that_stands_goes_on_from_here(
+    stage: StageMaker, kind: str, planning: str, ways: str, key: str, method: str
+) -> None:
+    board = snapshot()
+    board["tasks"][0]["hold"] |= {"kind": kind}
+    board["tasks"][0] |= {"planning": planning}
+    board["attention"] = [board["attention"][0] | {"kind": kind}]
+    async with stage(LARGE, board) as s:
+        await open_queue(s)
+        assert ways in s.text
+        await s.press(key, "y")
+        assert s.live.asked(method) == [{"ref": "WEB-1"}]
 
 
 async def test_what_never_began_and_what_waits_for_a_review_is_not_tried_again(stage: StageMaker) -> None:
@@ -174,10 +233,7 @@ def test_requests_are_read_leniently() -> None:
     assert approval is not None
     assert (approval.id, approval.decisions) == ("ap1", ("allow-once", "deny"))
     assert Approval.of(Attention.from_json(QUESTION)) is None
-    assert questions_of(Attention.from_json(QUESTION | {"answer": {"method": "question.answer"}})) == (
-        "q1",
-        [],
-    )
+    assert Attention.from_json(QUESTION | {"answer": {"method": "question.answer"}}).question is None
     hostile = APPROVAL | {"answer": APPROVAL["answer"] | {"command": "ls \x1b[2J\u202e\nrm"}}
     shown = Approval.of(Attention.from_json(hostile))
     assert shown is not None

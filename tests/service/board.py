@@ -21,6 +21,7 @@ from ccp_tui.gateway import GatewaySettings
 from ccp_tui.gateway.demo.server import EmbeddedGateway
 from ccp_tui.gateway.demo.turn import Run
 from ccp_tui.paths import Home
+from ccp_tui.policy import Auto
 from ccp_tui.service.agentsocket import AgentsServer
 from ccp_tui.service.core import ControlService
 from ccp_tui.service.hub import Hub
@@ -381,7 +382,8 @@ class Board(Talk):
 async def board_on(home: Home, **settings: Any) -> AsyncIterator[Board]:
     """A started board; all of it is gone afterwards."""
     state = Path(tempfile.mkdtemp(prefix="ccp-gateway-"))
-    given = {"gateway_grace": 0.3, "resume_grace": 1.0, "ccp_command": CCP, **settings}
+    quiet = {"auto": Auto.OFF, "check_commands": False, "install_skill": False}
+    given = {"gateway_grace": 0.3, "resume_grace": 1.0, "ccp_command": CCP, **quiet, **settings}
     made = Board(home, state, Settings(**given))
     try:
         await made.start()

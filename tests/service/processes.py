@@ -52,6 +52,9 @@ class Processes(Talk):
             "CCP_GATEWAY_URL": self.gateway.url,
             "CCP_GATEWAY_TOKEN": self.gateway.token,
             "CCP_NO_AUTOSTART": "1",
+            "CCP_AUTO": "off",
+            "CCP_CHECK_COMMANDS": "off",
+            "CCP_INSTALL_SKILL": "off",
             **self._environment,
         }
 
@@ -86,6 +89,11 @@ class Processes(Talk):
             await asyncio.to_thread(self._service.wait, 10)
             self._service = None
         await self.client.close()
+
+    def cut_service(self) -> None:
+        """SIGKILL, at once; :meth:`kill_service` clears up after it."""
+        if self._service:
+            self._service.kill()
 
     async def connected(self, seconds: float = 40.0) -> None:
         async def there() -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from ccp_tui.gateway import ApprovalRequested
 from tests.service.board import IDLE, Board, Client, spec, until
 
 
@@ -111,11 +112,46 @@ async def test_a_question_of_an_agent_is_answered(board: Board) -> None:
     assert (item["kind"], item["ref"]) == ("question", ref)
     assert "Which colour?" in item["text"]
     assert (await board.show(ref))["hold"]["kind"] == "question"
-    await board.fails("question.answer", "USAGE", id=item["answer"]["id"], answers="Red")
-    await board.fails("question.answer", "NOT_FOUND", id="other", answers={})
-    await board.call("question.answer", id=item["answer"]["id"], answers={"q1": ["Red"]})
+    asking = item["answer"]["question"]
+    assert asking["options"] == [{"id": "a", "label": "Red", "description": ""}]
+    await board.call("question.answer", id=asking["id"], options=["a"])
     assert (await asked)["answers"] == {"q1": ["Red"]}
     await until(lambda: emptied(board))
+    assert (await board.show(ref))["hold"] is None
+
+
+async def test_the_second_hold_of_a_kind_is_another_item_and_the_same_hold_stays_one(board: Board) -> None:
+    ref = await board.dispatched()
+    await board.report(ref, "block", text="help me")
+    (first,) = await queue(board)
+    await board.report(ref, "block", text="help me")
+    assert [one["key"] for one in await queue(board)] == [first["key"]]
+    key = (await board.card(ref))["session_key"]
+    await board.call("chat.send", session_key=key, text="there")
+    assert await queue(board) == []
+    await board.report(ref, "block", text="help me")
+    (second,) = await queue(board)
+    assert second["key"] != first["key"]
+    assert (second["kind"], second["text"]) == (first["kind"], first["text"])
+
+
+async def test_an_approval_says_what_the_gateway_thinks_of_the_command(board: Board) -> None:
+    service = board.service
+    analysis = {"riskKinds": ["inline-eval"], "warningLines": ["Contains inline-eval: python3 -c"]}
+    request = {
+        "command": "python3 -c 1",
+        "cwd": "/somewhere",
+        "commandAnalysis": analysis,
+        "warningText": "be careful",
+        "allowedDecisions": ["allow-once", "deny"],
+    }
+    event = ApprovalRequested("agent:x:y", "", "x", id="a1", request=request, expires_at_ms=1795409653797)
+    service._attention.event(event)
+    (item,) = await queue(board)
+    answer = item["answer"]
+    assert answer["risk"] == ["be careful", "Contains inline-eval: python3 -c", "risk: inline eval"]
+    assert (answer["cwd"], answer["expires_at"]) == ("/somewhere", "2026-11-23T04:54:13.797Z")
+    assert answer["decisions"] == ["allow-once", "deny"]
 
 
 async def test_the_most_urgent_stands_first(board: Board) -> None:

@@ -193,15 +193,14 @@ async def test_nobody_overtakes_when_the_agent_comes_free_between_two_looks(boar
     dispatcher = board.service._dispatcher
     wait = dispatcher._wait
 
-    async def freed_after_the_first_look(task: dict[str, Any], reason: str) -> None:
-        await wait(task, reason)
-        if task["ref"] == urgent:
-            await board.call("task.stop", ref=first)
+    async def freed_after_the_look(*waiting: tuple[dict[str, Any], str]) -> None:
+        await wait(*waiting)
+        assert [task["ref"] for task, _ in waiting] == [urgent, normal]
+        await board.call("task.stop", ref=first)
 
     async with dispatcher._one_at_a_time:
-        dispatcher._wait = freed_after_the_first_look  # type: ignore[method-assign]
-        queued = await board.service._c.db(lambda store: store.tasks.queued())
-        await dispatcher._look_through(queued)
+        dispatcher._wait = freed_after_the_look  # type: ignore[method-assign]
+        await dispatcher._go_through()
         dispatcher._wait = wait  # type: ignore[method-assign]
     assert (await board.card(normal))["state"] == "assigned"
     await board.reach(urgent, "in_progress")

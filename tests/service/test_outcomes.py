@@ -8,6 +8,7 @@ import pytest
 
 from ccp_tui.paths import Home
 from ccp_tui.service.outcomes import _judge
+from ccp_tui.service.settings import Settings
 from ccp_tui.store import Store
 from tests.service.board import IDLE, Board, board_on, spec, until
 
@@ -194,7 +195,7 @@ async def test_a_run_that_a_changed_configuration_cut_off_is_sent_again_once(boa
         done = []
         for purpose in ("dispatch", "dispatch-again"):
             store.attempts.run_ended(attempt["id"], f"{key}:{purpose}", "superseded", "it was superseded")
-            _judge(store, store.tasks.by_ref(ref), attempt, "ccp report")
+            _judge(store, store.tasks.by_ref(ref), attempt, "ccp report", Settings())
             done.append(str(store.outbox.latest_of(attempt["id"])["idempotency_key"]))  # type: ignore[index]
         return done
 

@@ -15,6 +15,7 @@ from ccp_tui.paths import Home
 from ccp_tui.service.hub import Hub
 from ccp_tui.service.sockets import Caller, ControlServer, Handler, Snapshot
 from ccp_tui.wire import Event, Json
+from tests.support import nouns
 
 HELLO: Json = {"service": "ccp", "version": "0", "pid": 1, "home": "", "demo": False}
 AT = "2026-11-23T06:54:15.123Z"
@@ -22,32 +23,7 @@ AT = "2026-11-23T06:54:15.123Z"
 
 def card(number: int = 1, *, state: str = "inbox", **changes: object) -> Json:
     """A task as the service sends it: WEB-<number>."""
-    return {
-        "id": number,
-        "ref": f"WEB-{number}",
-        "title": f"Task {number}",
-        "state": state,
-        "mission": "web",
-        "priority": "normal",
-        "position": float(number),
-        "due": None,
-        "agent": None,
-        "agent_name": None,
-        "agent_emoji": None,
-        "hold": None,
-        "attempt": None,
-        "round": None,
-        "queued": False,
-        "waiting": None,
-        "spec_version": None,
-        "spec_approved": False,
-        "session_key": None,
-        "activity": None,
-        "created_at": AT,
-        "updated_at": AT,
-        "state_since": AT,
-        **changes,
-    }
+    return nouns.card(number, f"WEB-{number}", AT, **{"title": f"Task {number}", "state": state, **changes})
 
 
 def board(*tasks: Json) -> Json:
@@ -58,7 +34,7 @@ def board(*tasks: Json) -> Json:
         ],
         "agents": [{"id": "fox", "name": "Fox", "live": "idle"}],
         "tasks": list(tasks),
-        "health": {"gateway": {"state": "connected", "url": "ws://x"}},
+        "health": nouns.health(AT),
         "attention": [],
     }
 

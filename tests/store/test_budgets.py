@@ -63,7 +63,7 @@ ACTIONS: dict[str, tuple[Callable[[Store], Any], int]] = {
     "a title, with its index": (lambda store: store.tasks.edit(1, title="New"), 2 + 2 + 2),
     "a hold": (lambda store: store.tasks.hold(1, Hold(HoldKind.ERROR, "x", "y")), 2 + 3 + 2),
     "no hold": (lambda store: store.tasks.hold(1, None), 2 + 1),
-    "a move": (lambda store: store.tasks.move(1, State.PLANNING), 2 + 4 + 4),
+    "a move, which others show": (lambda store: store.tasks.move(1, State.PLANNING), 2 + 5 + 4),
     "no move": (lambda store: store.tasks.move(1, State.INBOX), 2 + 1),
     "a place": (lambda store: store.tasks.place(1, before=5, after=None), 2 + 5 + 2),
     "a message of the gateway": (lambda store: store.messages.from_gateway("chat", "g", "assistant", "x"), 2 + 5 + 2),
@@ -127,6 +127,15 @@ PLANS: dict[str, tuple[Callable[[Store], Any], tuple[str, ...]]] = {
     "unsent": (lambda s: s.outbox.unsent_of(1), ("outbox_open",)),
     "open attempt": (lambda s: s.attempts.of_task(1), ("attempts_one_open",)),
     "token": (lambda s: s.attempts.by_token("x"), ("token_hash=?",)),
+    "what a task spent": (lambda s: s.costs.of_task(1), ("sessions_of_task",)),
+    "what a task needs": (lambda s: s.dependencies.of(1), ("PRIMARY KEY (task_id=?)",)),
+    "what needs a task": (lambda s: s.dependencies.dependants(1), ("dependants",)),
+    "open questions": (lambda s: s.questions.open(), ("questions_open",)),
+    "questions of a task": (lambda s: s.questions.of_task(1), ("questions_of_task",)),
+    "the open planning": (lambda s: s.plannings.of_task(1), ("plannings_one_open",)),
+    "the latest review request": (lambda s: s.review_requests.latest(1), ("(round_id=?)",)),
+    "what runs": (lambda s: s.tasks.running(), ("attempts_one_open",)),
+    "messages of a kind": (lambda s: s.outbox.count_in("chat", "go-on"), ("idempotency_key>? AND idempotency_key<?",)),
 }  # fmt: skip
 GROWING = ("t", "tasks", "e", "events", "m", "messages", "attempts", "p", "rounds", "specs", "outbox")
 

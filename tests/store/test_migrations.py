@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import stat
 import threading
@@ -39,7 +40,8 @@ def _made(home: Home) -> None:
 
 def _ask(path: Path, sql: str) -> object:
     with closing(sqlite3.connect(path)) as raw:
-        return raw.execute(sql).fetchone()[0]
+        row = raw.execute(sql).fetchone()
+        return row[0] if row else None
 
 
 def test_every_version_has_a_step() -> None:
@@ -76,7 +78,7 @@ def test_a_step_that_fails_leaves_the_version_before_it(home: Home, monkeypatch:
         Store(home.database, home.backups)
     (backup,) = home.backups.iterdir()
     words = str(error.value)
-    assert "can't be brought to schema 3" in words
+    assert f"can't be brought to schema {SCHEMA_VERSION + 2}" in words
     assert "no such table: nowhere" in words
     assert str(backup) in words
     assert _ask(home.database, "PRAGMA user_version") == SCHEMA_VERSION + 1
@@ -185,3 +187,109 @@ def test_a_backup_that_fails_leaves_the_older_one(home: Home, monkeypatch: pytes
     store.close()
     assert os.listdir(home.backups) == ["copy.db"]
     assert target.stat().st_size == size
+
+
+V1 = Path(__file__).with_name("schema_v1.sql")
+
+# What a home of the first version held: a task under work, a verdict, a chat, and what was said in them.
+OLD = """
+INSERT INTO missions (slug, title, prefix, created_at, updated_at) VALUES ('web', 'Web', 'WEB', 't', 't');
+INSERT INTO agents (id, name, created_at, updated_at) VALUES ('ann', 'Ann', 't', 't');
+INSERT INTO tasks (mission_id, ref, title, state, state_since, position, agent_id, created_at, updated_at)
+  VALUES (1, 'WEB-1', 'Keep me', 'review', 't', 1.0, 'ann', 't', 't');
+INSERT INTO specs (task_id, version, text, deliverables, success_criteria, checks, constraints, author, created_at)
+  VALUES (1, 1, 'title: x', '[]', '[]', '[]', '[]', 'me', 't');
+INSERT INTO attempts (task_id, number, agent_id, spec_id, session_key, token_hash, started_at)
+  VALUES (1, 1, 'ann', 1, 'work', 'h', 't');
+INSERT INTO rounds (attempt_id, number, started_at) VALUES (1, 1, 't');
+INSERT INTO reviews (round_id, verdict, actor_kind, actor, reason, at)
+  VALUES (1, 'reject', 'person', 'me', 'do more', 't');
+INSERT INTO sessions (session_key, agent_id, attempt_id, created_at) VALUES
+  ('work', 'ann', 1, 't'), ('chat', 'ann', NULL, 't');
+INSERT INTO messages (session_key, role, text, status, usage, at) VALUES
+  ('work', 'assistant', 'Findable words', 'final', '{"input": 10, "output": 5, "cost_usd": 0.25}', 't'),
+  ('work', 'assistant', 'More', 'final', '{"input": 1, "output": 2, "cost_usd": 0.5}', 't'),
+  ('chat', 'user', 'Hello', 'sent', NULL, 't');
+INSERT INTO events (at, actor_kind, actor, kind, task_id, mission_id, text)
+  VALUES ('t', 'person', 'me', 'noted', 1, 1, 'x');
+"""
+
+
+def _old_home(home: Home) -> str:
+    """A database of version 1 with something in it; the home's id."""
+    with closing(sqlite3.connect(home.database)) as raw:
+        raw.executescript(
+            V1.read_text()
+            + OLD
+            + f"PRAGMA application_id = {opening.APPLICATION_ID}; PRAGMA user_version = 1;"
+        )
+        found: str = raw.execute("SELECT id FROM home").fetchone()[0]
+    home.database.chmod(0o600)
+    return found
+
+
+def _shape(path: Path) -> dict[str, object]:
+    """What a database is made of: the columns, keys and checks of each table, the indices, the triggers."""
+    with closing(sqlite3.connect(path)) as raw:
+        made = raw.execute(
+            "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'search_index%'"
+        ).fetchall()
+        shape: dict[str, object] = {}
+        for kind, name, sql in made:
+            if kind == "table":
+                columns = [row[1:] for row in raw.execute(f"PRAGMA table_xinfo({name})")]
+                keys = sorted(row[2:5] for row in raw.execute(f"PRAGMA foreign_key_list({name})"))
+                strict = raw.execute(
+                    "SELECT strict, wr FROM pragma_table_list WHERE name = ?", (name,)
+                ).fetchone()
+                shape[name] = (sorted(columns), keys, strict, (sql or "").count("CHECK"))
+            else:
+                words = re.sub(r"--[^\n]*", "", sql or "")
+                shape[name] = (kind, " ".join(words.split()))
+        return shape
+
+
+def test_a_migrated_database_is_made_as_a_new_one(home: Home, tmp_path: Path) -> None:
+    _old_home(home)
+    Store(home.database, home.backups).close()
+    new = Home(tmp_path / "new").prepare()
+    Store(new.database, new.backups).close()
+    migrated, fresh = _shape(home.database), _shape(new.database)
+    assert sorted(migrated) == sorted(fresh)
+    for name, made in fresh.items():
+        assert migrated[name] == made, name
+
+
+def test_what_the_first_version_held_is_there_after_the_migration(home: Home) -> None:
+    before = _old_home(home)
+    store = Store(home.database, home.backups)
+    assert store.home_id == before
+    assert store.emergency() is None
+    card = store.cards.one("WEB-1")
+    assert (card["title"], card["state"], card["session_key"]) == ("Keep me", "review", "work")
+    assert (card["tokens"], card["cost_usd"]) == (18, 0.75)
+    (attempt,) = store.details.attempts(card["id"])
+    (review,) = attempt["rounds"][0]["reviews"]
+    assert (review["verdict"], review["actor_kind"], review["reason"]) == ("reject", "person", "do more")
+    work, chat = store.sessions.get("work"), store.sessions.get("chat")
+    assert (work["purpose"], work["task_id"]) == ("work", card["id"])
+    assert (chat["purpose"], chat["task_id"], chat["tokens"]) == ("chat", None, 0)
+    assert store.missions.row(1)["policy"] == {"auto": "off"}, "an old mission starts nothing by itself"
+    assert [hit["title"] for hit in store.search.find("findable")]
+    assert [row["text"] for row in store.events.page()] == ["x"]
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        store.db.execute("DELETE FROM events")
+    store.close()
+    (backup,) = home.backups.iterdir()
+    assert _ask(backup, "PRAGMA user_version") == 1
+    assert _ask(home.database, "PRAGMA foreign_key_check") is None
+
+
+def test_both_judges_may_speak_of_a_round_after_the_migration(home: Home) -> None:
+    _old_home(home)
+    store = Store(home.database, home.backups)
+    sql = "INSERT INTO reviews (round_id, verdict, actor_kind, actor, at) VALUES (1, 'approve', 'reviewer', 'bob', 't')"
+    store.db.execute(sql)
+    with pytest.raises(sqlite3.IntegrityError):
+        store.db.execute(sql)
+    store.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
@@ -135,7 +136,7 @@ def test_a_hold_without_a_reason_is_refused_by_the_database(shelf: Shelf) -> Non
 
 
 def test_the_queue_has_the_most_pressing_first(shelf: Shelf) -> None:
-    def queue(asked: int, **columns: str) -> int:
+    def queue(asked: int, **columns: Any) -> int:
         task = shelf.task("Build it", mission=None, agent_id="ann", **columns)
 
         def work(store: Store) -> None:
@@ -151,7 +152,8 @@ def test_the_queue_has_the_most_pressing_first(shelf: Shelf) -> None:
     queue(4, priority="urgent")
     queue(5, priority="low")
     queue(6, priority="high")
-    queue(0)
+    above = queue(0)
+    shelf.do(lambda store: store.tasks.place(above, before=1, after=None))
     held = queue(7, priority="urgent")
     shelf.do(lambda store: store.tasks.hold(held, Hold(HoldKind.ERROR, "x", "y")))
     shelf.task()
@@ -196,6 +198,9 @@ def test_a_card_says_what_the_board_shows(shelf: Shelf) -> None:
         "due": "2026-12-24", "agent": "ann", "agent_name": "Ann", "agent_emoji": "", "mission": "web", "hold": None,
         "attempt": None, "round": None, "queued": False, "waiting": None, "spec_version": None,
         "spec_approved": False, "session_key": None, "activity": None,
+        "auto": False, "parent": None, "planning": None, "waits_for": [], "subtasks": 0, "subtasks_done": 0,
+        "questions": 0, "reviewer": None, "review": None, "tokens": 0, "cost_usd": 0.0,
+        "budget_tokens": None, "budget_usd": None,
     }  # fmt: skip
     with pytest.raises(NotFound, match="there is no task WEB-7"):
         shelf.store.cards.one("WEB-7")

@@ -21,9 +21,12 @@ class EmbeddedGateway:
 
     name = "embedded"
 
-    def __init__(self, folder: Path, *, token: str = "test-token", port: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, token: str = "test-token", port: int | None = None, speed: float = 1.0
+    ) -> None:
         self.folder = folder
         self.token = token
+        self.speed = speed
         self.port = port or free_port()
         self.state = folder / "state"
         self.log = folder / "gateway.log"
@@ -40,7 +43,16 @@ class EmbeddedGateway:
     def start(self) -> None:
         """Starts it and returns when it listens. Raises RuntimeError past the deadline."""
         command = [sys.executable, "-m", "ccp_tui.gateway.demo"]
-        command += ["--port", str(self.port), "--state", str(self.state), "--token", self.token]
+        command += [
+            "--port",
+            str(self.port),
+            "--state",
+            str(self.state),
+            "--token",
+            self.token,
+            "--speed",
+            str(self.speed),
+        ]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command,

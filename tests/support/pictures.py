@@ -1,4 +1,4 @@
-"""``make pictures``: the pictures of the README, drawn by the app itself on the canned board of the screen tests."""
+"""``make pictures``: the pictures of the README, drawn by the app itself on a board of canned data."""
 
 from __future__ import annotations
 
@@ -6,40 +6,110 @@ import asyncio
 import os
 import re
 import tempfile
+import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
+
+from textual.pilot import Pilot
 
 from ccp_tui import clock
 from ccp_tui.app import CcpApp
 from ccp_tui.mirror import Mirror
 from ccp_tui.paths import Home
-from tests.screens.fakes import NOW, FakeLive, snapshot
+from tests.screens.fakes import NOW, FakeLive
+from tests.support import showcase
 
+CELL = 12.2  # the width of a cell in Rich's pictures
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-SIZE = (164, 28)
 
 
-async def draw(folder: Path) -> None:
-    """Draws the board."""
-    mirror = Mirror()
-    app = CcpApp(Home(folder), live=FakeLive(mirror, snapshot()), mirror=mirror)  # type: ignore[arg-type]
-    async with app.run_test(size=SIZE) as pilot:
+class Painter:
+    """The app with the board on it, to be brought to what a picture shows."""
+
+    def __init__(self, app: CcpApp, pilot: Pilot[Any]) -> None:
+        self.app, self._pilot = app, pilot
+
+    async def settle(self) -> None:
         for _ in range(5):
-            await pilot.pause()
+            await self._pilot.pause()
+
+    async def open(self, screen: str, **params: str) -> None:
+        self.app.open(screen, **params)
+        await self.settle()
+
+    async def press(self, *keys: str) -> None:
+        for key in keys:
+            await self._pilot.press(key)
+        await self.settle()
+
+    async def type(self, words: str) -> None:
+        await self.press(*("space" if character == " " else character for character in words))
+
+
+async def board(painter: Painter) -> None:
+    """All columns: plans, sub-tasks that wait for each other, work that runs, a hold, a reviewer at work."""
+    await painter.press("3", "g")
+
+
+async def plan(painter: Painter) -> None:
+    """A plan as a document, before its approval."""
+    await painter.open("task", ref=showcase.PLANNED, tab="spec")
+
+
+async def question(painter: Painter) -> None:
+    """A question of the planner, an option chosen and words written."""
+    await painter.open("queue")
+    await painter.press("enter", "3", "tab")
+    await painter.type(showcase.OWN_WORDS)
+
+
+# What is drawn, and on how many columns and lines.
+PICTURES: dict[str, tuple[Callable[[Painter], Awaitable[None]], tuple[int, int]]] = {
+    "board": (board, (164, 22)),
+    "plan": (plan, (134, 61)),
+    "question": (question, (112, 28)),
+}
+
+
+async def draw(folder: Path, scene: Callable[[Painter], Awaitable[None]], size: tuple[int, int]) -> str:
+    """One picture, as SVG."""
+    mirror = Mirror()
+    live = FakeLive(mirror, showcase.board())
+    live.answers["task.show"] = {"task": showcase.plan()}
+    app = CcpApp(Home(folder), live=live, mirror=mirror)  # type: ignore[arg-type]
+    async with app.run_test(size=size) as pilot:
+        painter = Painter(app, pilot)
+        await painter.settle()
+        await scene(painter)
         picture = app.export_screenshot(title="ccp")
     # Only fonts that the reader has: a picture fetches nothing.
     picture = re.sub(r',\s*url\("[^"]*"\) format\("\w+"\)', "", picture)
-    DOCS.mkdir(exist_ok=True)
-    (DOCS / "board.svg").write_text(picture + "\n", encoding="utf-8")
+    return re.sub(
+        r'x="([\d.]+)" (y="[\d.]+") textLength="([\d.]+)"([^>]*>)((?:&#160;)+)', _begins_later, picture
+    )
+
+
+def _begins_later(found: re.Match[str]) -> str:
+    """A text without the blanks it begins with, further right instead: not every program draws such blanks."""
+    blanks = found[5].count("&") * CELL
+    x, length = float(found[1]) + blanks, float(found[3]) - blanks
+    return f'x="{x:g}" {found[2]} textLength="{length:g}"{found[4]}'
 
 
 def main() -> None:
     os.environ["CCP_ASCII"] = "0"
     os.environ["COLORTERM"] = "truecolor"
+    os.environ["TZ"] = "UTC"
+    time.tzset()
     os.environ.pop("NO_COLOR", None)
     clock.now = lambda: NOW
-    with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(draw(Path(folder)))
-    print(DOCS / "board.svg")
+    DOCS.mkdir(exist_ok=True)
+    for name, (scene, size) in PICTURES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            picture = asyncio.run(draw(Path(folder), scene, size))
+        (DOCS / f"{name}.svg").write_text(picture + "\n", encoding="utf-8")
+        print(DOCS / f"{name}.svg")
 
 
 if __name__ == "__main__":

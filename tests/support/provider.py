@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from ccp_tui.gateway.demo.brain import Exec, Fail, Pause, Say, Step, last_prompt, script
+from ccp_tui.gateway.demo.brain import Exec, Fail, Pause, Say, Step, Tool, last_prompt, script
 
 # What OpenClaw puts around the words of the last message: who sent it, and what it runs on.
 # A message that a crash left unanswered comes inside the one that says so.
@@ -83,7 +83,7 @@ def turns(steps: tuple[Step, ...]) -> list[list[Step]]:
     cut: list[list[Step]] = [[]]
     for step in steps:
         cut[-1].append(step)
-        if isinstance(step, Exec):
+        if isinstance(step, Exec | Tool):
             cut.append([])
     return cut
 
@@ -120,6 +120,20 @@ class Provider:
     def prompts(self, words: str = "") -> int:
         """How often a prompt with these words was *begun*: tool results going back do not count."""
         return sum(1 for request in self.requests if request.turn == 0 and words in request.prompt)
+
+    def told(self, words: str) -> int:
+        """How often a conversation holds a prompt with these words: a turn that the gateway begins anew adds none."""
+        return max(
+            (
+                sum(
+                    words in content_text(m.get("content"))
+                    for m in request.messages
+                    if m.get("role") == "user"
+                )
+                for request in self.requests
+            ),
+            default=0,
+        )
 
     def record(self, request: ModelRequest) -> None:
         with self._lock:
@@ -187,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
                             time.sleep(1 / step.per_second)
                 case Pause():
                     time.sleep(step.seconds)
-                case Exec():
+                case Exec() | Tool():
                     self._chunk(request, {"tool_calls": [{"index": 0, **_tool_call(request, step)}]})
                     finish = "tool_calls"
         self._chunk(request, {}, finish)
@@ -211,7 +225,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _whole(self, request: ModelRequest, turn: list[Step]) -> None:
         text = "".join(step.text for step in turn if isinstance(step, Say))
-        calls = [_tool_call(request, step) for step in turn if isinstance(step, Exec)]
+        calls = [_tool_call(request, step) for step in turn if isinstance(step, Exec | Tool)]
         message: dict[str, Any] = {"role": "assistant", "content": text}
         if calls:
             message["tool_calls"] = calls
@@ -236,10 +250,19 @@ def _head(request: ModelRequest) -> dict[str, Any]:
     return {"id": f"chatcmpl-{id(request):x}", "created": int(request.at), "model": request.model}
 
 
-def _tool_call(request: ModelRequest, step: Exec) -> dict[str, Any]:
-    arguments = json.dumps({"command": step.command})
+def _tool_call(request: ModelRequest, step: Exec | Tool) -> dict[str, Any]:
+    """The call as the model makes it: a tool that OpenClaw did not hand out is called through its ``tool_call``."""
+    name, arguments = (
+        ("exec", {"command": step.command}) if isinstance(step, Exec) else (step.name, step.arguments)
+    )
+    if name not in request.tools and "tool_call" in request.tools:
+        name, arguments = "tool_call", {"id": name, "args": arguments}
     identity = f"call_{int(request.at * 1000):x}_{request.turn}"
-    return {"id": identity, "type": "function", "function": {"name": "exec", "arguments": arguments}}
+    return {
+        "id": identity,
+        "type": "function",
+        "function": {"name": name, "arguments": json.dumps(arguments)},
+    }
 
 
 def _usage(request: ModelRequest, words: int) -> dict[str, int]:

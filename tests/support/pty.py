@@ -35,6 +35,7 @@ class Terminal:
         self.env = {**inherited, "TERM": "xterm-256color", "COLORTERM": "truecolor", **(env or {})}
         self.screen = pyte.Screen(*size)
         self.written = 0
+        self.heard: Callable[[bytes], object] = lambda _: None  # gets everything that is written
         self.exit_code: int | None = None
         self._stream = pyte.ByteStream(self.screen)
         self._pid = 0
@@ -68,6 +69,7 @@ class Terminal:
         if data:
             self.written += len(data)
             self._last_write = time.monotonic()
+            self.heard(data)
             # pyte reads "ESC [ > … u" (the Kitty keyboard protocol) as a cursor restore; it draws nothing, so it goes.
             self._stream.feed(data.replace(b"\x1b[>1u", b"").replace(b"\x1b[<u", b""))
 

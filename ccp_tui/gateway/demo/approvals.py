@@ -34,6 +34,7 @@ class Desk:
         self._world = world
         self.approvals: dict[str, Waiting] = {}
         self.questions: dict[str, Waiting] = {}
+        self.ended: dict[str, Json] = {}  # questions of this life that were answered or given up
 
     async def approve(self, request: Json) -> bool:
         """Puts a shell command to whoever takes approvals; whether it may run. With nobody there it may not."""
@@ -63,11 +64,12 @@ class Desk:
         """Puts questions to the person; their answers by question id, empty when nobody answered in time."""
         now = now_ms()
         body = {
-            "id": str(uuid.uuid4()),
+            "id": f"ask_{uuid.uuid4().hex}",
             "questions": questions,
             **where,
             "createdAtMs": now,
             "expiresAtMs": now + QUESTION_MS,
+            "status": "pending",
         }
         self._world.tell("question.requested", body, lambda connection: connection.takes_questions)
         answers: Json = {}
@@ -77,8 +79,18 @@ class Desk:
             answers = {}
         finally:
             resolved = {"id": body["id"], **where, "status": "answered" if answers else "cancelled"}
+            resolved |= {"answers": {"answers": answers}} if answers else {}
+            self.ended[body["id"]] = {**body, **resolved}
             self._world.tell("question.resolved", resolved, lambda connection: connection.takes_questions)
         return answers
+
+    def answered_by(self, session_key: str, text: str) -> bool:
+        """Whether a question of the session waited for this message: what a person writes there is the answer."""
+        for entry in self.questions.values():
+            if entry.body.get("sessionKey") == session_key and not entry.answer.done():
+                entry.answer.set_result({one["questionId"]: [text] for one in entry.body["questions"]})
+                return True
+        return False
 
     async def _wait(self, waiting: dict[str, Waiting], body: Json, ms: int) -> Json:
         entry = Waiting(body, asyncio.get_running_loop().create_future())
@@ -115,6 +127,13 @@ async def _questions(world: World, connection: Connection, params: Json) -> Json
     return {"questions": [entry.body for entry in world.desk.questions.values()]}
 
 
+async def _question(world: World, connection: Connection, params: Json) -> Json:
+    waiting, ended = world.desk.questions.get(params["id"]), world.desk.ended.get(params["id"])
+    if waiting is None and ended is None:
+        raise Refusal("unknown or expired question id")
+    return {"question": waiting.body if waiting else ended}
+
+
 async def _answer(world: World, connection: Connection, params: Json) -> Json:
     entry = world.desk.questions.get(params["id"])
     if entry is None or entry.answer.done():
@@ -125,6 +144,10 @@ async def _answer(world: World, connection: Connection, params: Json) -> Json:
     answers = params.get("answers", {}).get("answers")
     if not isinstance(answers, dict) or not answers:
         raise Refusal("invalid question.resolve params: at /answers: must have required property 'answers'")
+    several = {one.get("questionId") for one in entry.body["questions"] if one.get("multiSelect")}
+    for name, values in answers.items():
+        if len(values) > 1 and name not in several:
+            raise Refusal(f"question '{name}' does not allow multiple answers")
     entry.answer.set_result(answers)
     return {"status": "answered"}
 
@@ -135,6 +158,7 @@ METHODS = {
         APPROVALS, _approve, {"id": str, "decision": str}, {"reviewer": dict, "grantExpiresInDays": int}
     ),
     "question.list": Method(QUESTIONS, _questions),
+    "question.get": Method(QUESTIONS, _question, {"id": str}),
     "question.resolve": Method(
         QUESTIONS,
         _answer,

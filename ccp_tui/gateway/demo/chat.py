@@ -46,6 +46,9 @@ async def _send(world: World, connection: Connection, params: Json) -> Json:
     if any(row["__openclaw"].get("idempotencyKey") == f"{run_id}:user" for row in session.rows):
         # Sent before a restart: told as started, done by the turn that was resumed.
         world.runs.settle(session, run_id, connection.id)
+    elif world.desk.answered_by(key, params["message"]):
+        world.add_row(session, user_message(session, params["message"], None, run_id, media))
+        world.runs.settle(session, run_id, connection.id)
     elif running is None:
         world.runs.start(session, message, run_id, connection.id)
     elif mode == "interrupt":

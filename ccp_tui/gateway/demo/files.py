@@ -57,18 +57,36 @@ def needles(commands: Sequence[str], path: str) -> list[str]:
     """The words that checks look for in a file: the patterns of their ``grep`` commands, as plain text."""
     found: list[str] = []
     for command in commands:
-        try:
-            lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
-            lexer.whitespace_split = True
-            words = list(lexer)
-        except ValueError:
-            continue
-        for start, word in enumerate(words):
-            if word == "grep":
-                pattern, names = _grep(words[start + 1 :])
-                if pattern and (not names or any(_same(name, path) for name in names)):
-                    found.append(re.sub(r"[\\^$]|\.\*", "", pattern))
+        for pattern, names in _greps(command):
+            if pattern and (not names or any(_same(name, path) for name in names)):
+                found.append(re.sub(r"[\\^$]|\.\*", "", pattern))
     return list(dict.fromkeys(found))
+
+
+def missing_words(commands: Sequence[str]) -> list[str]:
+    """Shell commands that make checks pass which did not: files they test are made, words they look for are added."""
+    mended: list[str] = []
+    for command in commands:
+        for name in re.findall(r"\btest -[sfer] ([\w./-]+)", command):
+            mended.append(
+                f"test -s {name} || {write_command(name, title=name, summary='', criteria=(), wanted=())}"
+            )
+        for pattern, names in _greps(command):
+            word = shlex.quote(re.sub(r"[\\^$]|\.\*", "", pattern))
+            for name in map(shlex.quote, names):
+                mended.append(f"grep -qF -- {word} {name} || printf '%s\\n' {word} >> {name}")
+    return list(dict.fromkeys(mended))
+
+
+def _greps(command: str) -> list[tuple[str, list[str]]]:
+    """Each grep of a command: what it looks for, and in which files."""
+    try:
+        lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
+        lexer.whitespace_split = True
+        words = list(lexer)
+    except ValueError:
+        return []
+    return [_grep(words[start + 1 :]) for start, word in enumerate(words) if word == "grep"]
 
 
 def _grep(words: Sequence[str]) -> tuple[str, list[str]]:

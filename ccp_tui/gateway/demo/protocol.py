@@ -57,6 +57,8 @@ EVENTS = [
     "session.message",
     "session.tool",
     "sessions.changed",
+    "skills.changed",
+    "task",
     "tick",
     "shutdown",
     "exec.approval.requested",

@@ -58,7 +58,13 @@ def session_row(session: Session, active_runs: Sequence[str]) -> Json:
         "totalTokens": session.input_tokens + session.output_tokens,
         "estimatedCostUsd": round(session.cost, 8),
         "contextTokens": 200_000,
-        "classification": "main"
+        "spawnedBy": session.spawned_by,
+        "parentSessionKey": session.spawned_by,
+        "subagentRole": "orchestrator" if session.spawned_by else None,
+        "spawnDepth": 1 if session.spawned_by else 0,
+        "classification": "subagent"
+        if session.spawned_by
+        else "main"
         if kind == DEFAULT_AGENT
         else "dashboard"
         if kind.startswith("dashboard:")

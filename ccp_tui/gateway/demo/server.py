@@ -14,7 +14,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from ccp_tui.gateway.demo import agents, approvals, chat, sessions
+from ccp_tui.gateway.demo import agents, approvals, chat, config, ledger, sessions
 from ccp_tui.gateway.demo.connection import Connection
 from ccp_tui.gateway.demo.handshake import Grant, admit
 from ccp_tui.gateway.demo.protocol import (
@@ -44,18 +44,14 @@ async def _health(world: World, connection: Connection, params: Json) -> Json:
     return {"ok": True, "ts": now_ms(), "uptimeMs": now_ms() - world.started_at_ms}
 
 
-async def _config(world: World, connection: Connection, params: Json) -> Json:
-    config = {"gateway": {"mode": "local", "bind": "loopback"}}
-    return {"exists": True, "valid": True, "config": config, "raw": json.dumps(config), "hash": "0" * 64}
-
-
 METHODS: dict[str, Method] = {
     **agents.METHODS,
     **sessions.METHODS,
     **chat.METHODS,
     **approvals.METHODS,
+    **config.METHODS,
+    **ledger.METHODS,
     "health": Method(READ, _health),
-    "config.get": Method(READ, _config),
 }
 
 

@@ -60,6 +60,7 @@ async def _list(world: World, connection: Connection, params: Json) -> Json:
         for session in sorted(world.store.sessions.values(), key=lambda one: one.updated_at_ms, reverse=True)
         if params.get("agentId") in (None, session.agent_id)
         and params.get("label") in (None, session.settings.get("label"))
+        and params.get("spawnedBy") in (None, session.spawned_by)
         and (not params.get("activeOnly") or world.runs.active(session.key))
     ]
     offset = params.get("offset", 0)
@@ -181,6 +182,7 @@ METHODS = {
             "limit": int,
             "offset": int,
             "label": str,
+            "spawnedBy": str,
             "activeOnly": bool,
             "activeMinutes": int,
             "sortBy": str,

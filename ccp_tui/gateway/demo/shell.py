@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,9 +65,13 @@ async def run_command(
     return Outcome(exit_code, collected.decode(errors="replace"), int((time.monotonic() - started) * 1000))
 
 
-def environment(state: Path, port: int) -> dict[str, str]:
-    """What a command sees: this process's environment without the control panel's own, plus OpenClaw's marks."""
+def environment(state: Path, port: int, first: Sequence[str] = ()) -> dict[str, str]:
+    """What a command sees: this process's environment without the control panel's own, plus OpenClaw's marks.
+
+    ``first``: folders that come before all others on its PATH.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CCP_")}
+    kept["PATH"] = os.pathsep.join([*first, kept.get("PATH", os.defpath)])
     return {
         **kept,
         "OPENCLAW_SHELL": "exec",

@@ -51,6 +51,7 @@ class Session:
     output_tokens: int = 0
     cost: float = 0.0
     running: str | None = None
+    spawned_by: str | None = None
     pending: list[Json] = field(default_factory=list)
     rows: list[Json] = field(default_factory=list)
 
@@ -76,6 +77,8 @@ class Store:
         self.agents: dict[str, Agent] = {}
         self.devices: dict[str, Json] = {}
         self.sessions: dict[str, Session] = {}
+        self.config_path = root / "openclaw.json"
+        self.config: Json = {"gateway": {"mode": "local", "bind": "loopback"}}
         self._load()
         if DEFAULT_AGENT not in self.agents:
             self.add_agent(Agent(DEFAULT_AGENT, "Main", str(self.workspaces / DEFAULT_AGENT)))
@@ -94,6 +97,13 @@ class Store:
         fresh = self.root / "state.json.new"
         fresh.write_text(json.dumps(body, ensure_ascii=False))
         fresh.replace(self.root / "state.json")
+
+    def configure(self, config: Json) -> None:
+        """Takes another configuration, and writes it."""
+        self.config = config
+        fresh = self.root / "openclaw.json.new"
+        fresh.write_text(json.dumps(config, indent=2, ensure_ascii=False))
+        fresh.replace(self.config_path)
 
     def add_agent(self, agent: Agent) -> None:
         Path(agent.workspace).mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -126,6 +136,10 @@ class Store:
         return self._history / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.jsonl"
 
     def _load(self) -> None:
+        if self.config_path.exists():
+            self.config = json.loads(self.config_path.read_text())
+        else:
+            self.configure(self.config)
         path = self.root / "state.json"
         body: Json = json.loads(path.read_text()) if path.exists() else {}
         self.agents = {entry["id"]: Agent(**entry) for entry in body.get("agents", [])}

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from ccp_tui.gateway.demo.approvals import Desk
 from ccp_tui.gateway.demo.connection import Connection
+from ccp_tui.gateway.demo.ledger import Ledger
 from ccp_tui.gateway.demo.protocol import Json, Refusal
 from ccp_tui.gateway.demo.rows import now_ms, session_row
 from ccp_tui.gateway.demo.runs import Runs
@@ -32,7 +33,14 @@ class World:
         # What each idempotency key of this life was used for: the same key for something else is a conflict.
         self.identities: dict[str, str] = {}
         self.desk = Desk(self)
+        self.ledger = Ledger(self)
         self.runs = Runs(self)
+
+    @property
+    def path_prepend(self) -> list[str]:
+        """The folders that the configuration puts first on the PATH of commands."""
+        exec_ = self.store.config.get("tools", {}).get("exec", {})
+        return [folder for folder in exec_.get("pathPrepend", []) if isinstance(folder, str)]
 
     async def wait(self, seconds: float) -> None:
         """A pause of an agent, at this gateway's speed."""
@@ -62,15 +70,15 @@ class World:
     def session(self, key: str) -> Session | None:
         return self.store.sessions.get(self.full_key(key))
 
-    def make_session(self, key: str) -> Session:
-        """The session of a full key, made if it is not there."""
+    def make_session(self, key: str, spawned_by: str | None = None) -> Session:
+        """The session of a full key, made if it is not there; ``spawned_by`` is the session whose sub-agent it is."""
         session = self.store.sessions.get(key)
         if session is None:
             agent_id = key.split(":", 2)[1]
             agent = self.store.agents.get(agent_id)
             if agent is None or not self.appeared(agent):
                 raise Refusal(f'Agent "{agent_id}" no longer exists in configuration')
-            session = Session(key, agent.id, str(uuid.uuid4()), now_ms(), now_ms())
+            session = Session(key, agent.id, str(uuid.uuid4()), now_ms(), now_ms(), spawned_by=spawned_by)
             self.store.sessions[key] = session
             self.store.save()
             self.session_changed(session, "create")
