@@ -85,8 +85,8 @@ class Context:
         )
 
     def _start(self) -> None:
-        from ccp_tui.service.lock import LockError
-        from ccp_tui.service.spawn import ServiceStartError, spawn_background
+        from ccp_tui.service.host.lock import LockError
+        from ccp_tui.service.host.spawn import ServiceStartError, spawn_background
 
         try:
             spawn_background(self.home.prepare())

@@ -57,7 +57,7 @@ def _service(home: Home) -> tuple[Json | None, Finding]:
 
 def _silent(home: Home) -> int | None:
     """The process that has the home, although nobody listens on its socket."""
-    from ccp_tui.service.lock import LockError, holder
+    from ccp_tui.service.host.lock import LockError, holder
 
     try:
         return holder(home.lock)

@@ -29,11 +29,11 @@ def run(context: Context, args: argparse.Namespace) -> None:
 
     from ccp_tui.gateway import GatewaySettings
     from ccp_tui.service.core import ControlService
-    from ccp_tui.service.lock import LockError
-    from ccp_tui.service.logs import hide
-    from ccp_tui.service.process import serve
+    from ccp_tui.service.door.unixsocket import SocketError
+    from ccp_tui.service.host.lock import LockError
+    from ccp_tui.service.host.logs import hide
+    from ccp_tui.service.host.process import serve
     from ccp_tui.service.settings import Settings
-    from ccp_tui.service.unixsocket import SocketError
     from ccp_tui.store import StoreError
 
     home = context.home

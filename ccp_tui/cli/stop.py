@@ -15,8 +15,8 @@ def add_options(parser: Parser) -> None:
 
 def run(context: Context, args: argparse.Namespace) -> None:
     """Asks the service to end and waits until it has; nothing to stop is fine too."""
-    from ccp_tui.service.lock import LockError
-    from ccp_tui.service.spawn import ServiceStopError, stop_running
+    from ccp_tui.service.host.lock import LockError
+    from ccp_tui.service.host.spawn import ServiceStopError, stop_running
 
     try:
         pid = stop_running(context.home)

@@ -16,7 +16,7 @@ from ccp_tui.gateway import GatewaySettings
 from ccp_tui.gateway.demo.server import EmbeddedGateway
 from ccp_tui.paths import Home
 from ccp_tui.service.core import ControlService
-from ccp_tui.service.process import serve
+from ccp_tui.service.host.process import serve
 from ccp_tui.service.settings import Settings
 
 THINKING = 1.2  # seconds before each command of an agent: slow enough to be watched

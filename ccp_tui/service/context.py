@@ -12,7 +12,7 @@ from ccp_tui.gateway import GatewayClient, GatewayState, GatewayUnavailable
 from ccp_tui.lifecycle import Actor, ActorKind
 from ccp_tui.paths import Home
 from ccp_tui.service.database import Database
-from ccp_tui.service.hub import Hub
+from ccp_tui.service.door.hub import Hub
 from ccp_tui.service.live import Live
 from ccp_tui.service.settings import Settings
 

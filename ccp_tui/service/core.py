@@ -8,46 +8,46 @@ from collections.abc import Callable, Mapping
 from ccp_tui.gateway import GatewayClient, GatewayEvent, GatewaySettings, GatewayStatus, Hello
 from ccp_tui.lifecycle import State
 from ccp_tui.paths import Home
-from ccp_tui.service.agentdelete import AgentDelete
-from ccp_tui.service.agents import Agents
-from ccp_tui.service.askreports import AskReports, answerer
-from ccp_tui.service.attention import Attention
 from ccp_tui.service.background import Background
-from ccp_tui.service.chat import Chat
-from ccp_tui.service.commands import Commands
+from ccp_tui.service.board.agentdelete import AgentDelete
+from ccp_tui.service.board.agents import Agents
+from ccp_tui.service.board.decisions import Decisions
+from ccp_tui.service.board.missions import Missions
+from ccp_tui.service.board.overview import Overview
+from ccp_tui.service.board.tasks import Tasks
+from ccp_tui.service.board.timeline import Timelines
 from ccp_tui.service.context import Context
-from ccp_tui.service.crew import Crew
 from ccp_tui.service.database import Database
-from ccp_tui.service.decisions import Decisions
-from ccp_tui.service.delivery import Deliveries
-from ccp_tui.service.dependencies import Dependencies
-from ccp_tui.service.dispatch import Dispatcher
-from ccp_tui.service.duties import Duties
-from ccp_tui.service.gatewayquestions import GatewayQuestions
+from ccp_tui.service.door.hub import Hub
+from ccp_tui.service.door.methods import guarded
+from ccp_tui.service.door.sockets import Caller, Handler
+from ccp_tui.service.execution.dependencies import Dependencies
+from ccp_tui.service.execution.dispatch import Dispatcher
+from ccp_tui.service.execution.halts import Halts
+from ccp_tui.service.execution.outcomes import Outcomes
 from ccp_tui.service.gatewaywatch import GatewayWatch
-from ccp_tui.service.halts import Halts
-from ccp_tui.service.hub import Hub
 from ccp_tui.service.live import Live
-from ccp_tui.service.methods import guarded
-from ccp_tui.service.missions import Missions
-from ccp_tui.service.outcomes import Outcomes
-from ccp_tui.service.overview import Overview
-from ccp_tui.service.planning import Planning
-from ccp_tui.service.plansteps import deliver_answer
-from ccp_tui.service.questions import Questions
-from ccp_tui.service.reports import Reports
-from ccp_tui.service.reviewing import Reviewing
-from ccp_tui.service.runs import Runs
+from ccp_tui.service.planning.crew import Crew
+from ccp_tui.service.planning.duties import Duties
+from ccp_tui.service.planning.planning import Planning
+from ccp_tui.service.planning.plansteps import deliver_answer
+from ccp_tui.service.questions.attention import Attention
+from ccp_tui.service.questions.gatewayquestions import GatewayQuestions
+from ccp_tui.service.questions.questions import Questions
+from ccp_tui.service.reports.askreports import AskReports, answerer
+from ccp_tui.service.reports.commands import Commands
+from ccp_tui.service.reports.reports import Reports
+from ccp_tui.service.reports.skill import Skill
+from ccp_tui.service.reports.tokens import Tokens
+from ccp_tui.service.reports.workreports import WorkReports
+from ccp_tui.service.sessions.chat import Chat
+from ccp_tui.service.sessions.delivery import Deliveries
+from ccp_tui.service.sessions.runs import Runs
+from ccp_tui.service.sessions.subagents import Subagents
 from ccp_tui.service.settings import Settings
-from ccp_tui.service.skill import Skill
-from ccp_tui.service.sockets import Caller, Handler
-from ccp_tui.service.subagents import Subagents
-from ccp_tui.service.tasks import Tasks
-from ccp_tui.service.timeline import Timelines
-from ccp_tui.service.tokens import Tokens
-from ccp_tui.service.verdicts import Verdicts
-from ccp_tui.service.verification import Verification
-from ccp_tui.service.workreports import WorkReports
+from ccp_tui.service.verification.reviewing import Reviewing
+from ccp_tui.service.verification.verdicts import Verdicts
+from ccp_tui.service.verification.verification import Verification
 from ccp_tui.store import Committed, Store
 from ccp_tui.wire import Json
 

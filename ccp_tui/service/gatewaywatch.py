@@ -20,15 +20,15 @@ from ccp_tui.gateway import (
 )
 from ccp_tui.lifecycle import State
 from ccp_tui.model import HoldKind
-from ccp_tui.service.agents import Agents
-from ccp_tui.service.attention import Attention
 from ccp_tui.service.background import Background
+from ccp_tui.service.board.agents import Agents
+from ccp_tui.service.board.moves import SERVICE, record
 from ccp_tui.service.context import Context
-from ccp_tui.service.delivery import Deliveries
-from ccp_tui.service.dispatch import Dispatcher
-from ccp_tui.service.moves import SERVICE, record
-from ccp_tui.service.outcomes import Outcomes, hold
-from ccp_tui.service.runs import Runs
+from ccp_tui.service.execution.dispatch import Dispatcher
+from ccp_tui.service.execution.outcomes import Outcomes, hold
+from ccp_tui.service.questions.attention import Attention
+from ccp_tui.service.sessions.delivery import Deliveries
+from ccp_tui.service.sessions.runs import Runs
 from ccp_tui.store import Store
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from ccp_tui.paths import Home
-from ccp_tui.service.lock import holder
+from ccp_tui.service.host.lock import holder
 from tests.cli.fake_service import FakeService, card, feed
 
 CCP = [sys.executable, "-m", "ccp_tui"]

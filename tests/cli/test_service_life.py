@@ -14,7 +14,7 @@ import pytest
 
 from ccp_tui.cli import doctor_terminal
 from ccp_tui.paths import Home
-from ccp_tui.service.lock import HomeLock
+from ccp_tui.service.host.lock import HomeLock
 from tests.cli.conftest import Ccp, Ran
 from tests.cli.fake_service import FakeService, Refusal
 from tests.cli.test_nouns import STATUS

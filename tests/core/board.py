@@ -15,7 +15,7 @@ from typing import Any
 from ccp_tui import spec as specs
 from ccp_tui.lifecycle import Actor, ActorKind, Facts, Refused, State, Trigger, capture, fire
 from ccp_tui.model import Outcome, Verdict
-from ccp_tui.service.moves import end_attempt, facts_of, move
+from ccp_tui.service.board.moves import end_attempt, facts_of, move
 from ccp_tui.store import Store
 
 Row = dict[str, Any]

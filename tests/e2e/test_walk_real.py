@@ -23,7 +23,6 @@ SECONDS = 300.0
 WORK, REVIEW = "ccp-main-1-1-", "ccp-main-1-review-1-1-"
 CUTS = [
     (Step("chat.send", At.BEFORE, (WORK,), answer=True), "service"),
-    (Step("chat.send", At.AFTER, (WORK,), answer=True), "both"),
     (Step("chat", At.AFTER, (WORK, '"delta"')), "gateway"),
     (Step("chat", At.AFTER, (REVIEW, '"delta"')), "both"),
 ]
@@ -44,3 +43,16 @@ async def test_each_prompt_reaches_the_provider_once(
     await life.cut_at(step, who, title, SECONDS)
     for what in ("Plan", "Task", "Review"):
         assert provider.told(f"{what}: {REF} {title}") == 1, what
+
+
+async def test_what_the_gateway_acknowledged_and_did_not_begin_is_done_all_the_same(
+    life: Life, provider: Provider
+) -> None:
+    """Killed right after its acknowledgement, the gateway keeps the message and starts nothing with it.
+
+    The person judges: an agent that is made in such a gateway's life is not found by it.
+    """
+    title = unique("Write a short greeting")
+    acknowledged = Step("chat.send", At.AFTER, (WORK,), answer=True)
+    await life.cut_at(acknowledged, "both", title, SECONDS, judge="person")
+    assert provider.told(f"Task: {REF} {title}") == 1

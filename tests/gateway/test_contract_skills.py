@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ccp_tui.gateway import GatewayError, ToolEvent
-from ccp_tui.service import skill
+from ccp_tui.service.reports import skill
 from tests.gateway.conftest import Gateway
 from tests.support.line import Line, unique
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from ccp_tui.service import prompts
-from ccp_tui.service.prompts import report_command
-from ccp_tui.service.tokens import PLACEHOLDER
+from ccp_tui.service.execution import prompts
+from ccp_tui.service.execution.prompts import report_command
+from ccp_tui.service.reports.tokens import PLACEHOLDER
 from tests.support.line import Line, line, unique
 from tests.support.provider import Provider
 from tests.support.realgateway import RealGateway

@@ -22,12 +22,12 @@ from ccp_tui.gateway.demo.server import EmbeddedGateway
 from ccp_tui.gateway.demo.turn import Run
 from ccp_tui.paths import Home
 from ccp_tui.policy import Auto
-from ccp_tui.service.agentsocket import AgentsServer
 from ccp_tui.service.core import ControlService
-from ccp_tui.service.hub import Hub
+from ccp_tui.service.door.agentsocket import AgentsServer
+from ccp_tui.service.door.hub import Hub
+from ccp_tui.service.door.sockets import ControlServer
+from ccp_tui.service.reports.tokens import Tokens
 from ccp_tui.service.settings import Settings
-from ccp_tui.service.sockets import ControlServer
-from ccp_tui.service.tokens import Tokens
 from ccp_tui.wire import Event, Json
 
 SPEED = 20.0

@@ -50,15 +50,22 @@ class Life:
     pair: Processes
     gateway: Gateway
     breaker: Breaker
+    judge: str = "reviewer"
 
-    async def cut_at(self, step: Step, who: str, title: str, seconds: float) -> dict[str, Any]:
+    async def cut_at(
+        self, step: Step, who: str, title: str, seconds: float, *, judge: str = "reviewer"
+    ) -> dict[str, Any]:
         """The task when it is done, although ``who`` (service, gateway or both) was killed at this step.
 
-        One line is planned by assumptions, approved by the person, done by an agent, checked, and reviewed by another.
+        One line is planned by assumptions, approved by the person, done by an agent, checked, and judged by another
+        agent (``reviewer``) or by the ``person``.
         """
+        self.judge = judge
         self.breaker.arm(step, lambda: self.cut(who))
         await self.pair.call("mission.create", title="Main", prefix="MAIN")
-        await self.pair.call("mission.update", slug="main", policy={"review": "agent"})
+        await self.pair.call(
+            "mission.update", slug="main", policy={"review": "agent" if judge == "reviewer" else judge}
+        )
         await self.pair.call("task.add", title=title, mission="main", auto=True)
         task = await self._lived(who, seconds)
         assert self.breaker.tripped.is_set(), "the step was never reached"
@@ -68,7 +75,7 @@ class Life:
         assert task["hold"] is None
         (attempt,) = task["attempts"]
         (only,) = attempt["rounds"]
-        assert [review["actor_kind"] for review in only["reviews"]] == ["reviewer"]
+        assert [review["actor_kind"] for review in only["reviews"]] == [judge]
         names = [agent["name"] for agent in (await self.pair.call("agent.list"))["agents"]]
         assert names.count("Scribe") == 1
         return task
@@ -86,13 +93,16 @@ class Life:
                 if task["state"] == "done" and not who:
                     return task
                 if task["planning"] == "proposed":
-                    await self._approve(task["spec"]["version"])
+                    await self._do("task.approve_spec", version=task["spec"]["version"])
+                elif task["state"] == "review" and self.judge == "person":
+                    await self._do("task.approve", attempt=1, round=1)
             await asyncio.sleep(0.05)
         pytest.fail(f"not done: {json.dumps(task, indent=1):.6000}")
 
-    async def _approve(self, version: int) -> None:
+    async def _do(self, method: str, **params: Any) -> None:
+        """What the person does; refused when it is done already, or when the gateway is away."""
         try:
-            await self.pair.call("task.approve_spec", ref=REF, version=version)
+            await self.pair.call(method, ref=REF, **params)
         except ServiceFailure as failure:
             if failure.code not in ("UNAVAILABLE", "REFUSED"):
                 raise

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Mapping
 
 from ccp_tui.paths import Home
-from ccp_tui.service.hub import Hub
-from ccp_tui.service.process import serve
-from ccp_tui.service.sockets import Caller, Handler
+from ccp_tui.service.door.hub import Hub
+from ccp_tui.service.door.sockets import Caller, Handler
+from ccp_tui.service.host.process import serve
 from ccp_tui.wire import Json
 
 

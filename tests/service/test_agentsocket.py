@@ -17,9 +17,10 @@ from websockets.asyncio.client import unix_connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
 from ccp_tui.paths import Home
-from ccp_tui.service import agentsocket, descriptors
-from ccp_tui.service.agentsocket import MOST_OPEN, AgentsServer
-from ccp_tui.service.sockets import Caller
+from ccp_tui.service.door import agentsocket
+from ccp_tui.service.door.agentsocket import MOST_OPEN, AgentsServer
+from ccp_tui.service.door.sockets import Caller
+from ccp_tui.service.host import descriptors
 from ccp_tui.wire import Json
 from tests.service.wired import raw, said, until
 

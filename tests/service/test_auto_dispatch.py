@@ -11,7 +11,7 @@ import pytest
 from ccp_tui.model import Hold, HoldKind
 from ccp_tui.paths import Home
 from ccp_tui.policy import Auto
-from ccp_tui.service import predecessors
+from ccp_tui.service.execution import predecessors
 from ccp_tui.wire import Json
 from tests.service.board import IDLE, Board, board_on, spec, until
 

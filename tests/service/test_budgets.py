@@ -8,7 +8,7 @@ import pytest
 
 from ccp_tui.paths import Home
 from ccp_tui.policy import Auto, Policy
-from ccp_tui.service import spending
+from ccp_tui.service.execution import spending
 from ccp_tui.store import Store
 from tests.service.board import IDLE, Board, board_on, spec, until
 

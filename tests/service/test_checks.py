@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ccp_tui.paths import Home
-from ccp_tui.service import checks
+from ccp_tui.service.verification import checks
 from tests.service.board import IDLE, Board, board_on, spec, until
 
 ROOT = pytest.mark.skipif(os.getuid() != 0, reason="only root may run checks as another user")

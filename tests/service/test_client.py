@@ -14,8 +14,8 @@ from ccp_tui.client import LiveClient, ServiceClient, ServiceFailure, ServiceUna
 from ccp_tui.mirror import Change, Mirror
 from ccp_tui.paths import Home
 from ccp_tui.rows import LinkState
-from ccp_tui.service.hub import MAX_EVENTS, Hub
-from ccp_tui.service.sockets import Caller
+from ccp_tui.service.door.hub import MAX_EVENTS, Hub
+from ccp_tui.service.door.sockets import Caller
 from ccp_tui.wire import Event, Json
 from tests.service.wired import board, card, control, echo, feed, take, until
 

@@ -11,7 +11,7 @@ import pytest
 
 from ccp_tui.gateway import History, InFlight, RemoteMessage, RunFinal, ToolEvent
 from ccp_tui.paths import Home
-from ccp_tui.service.commands import Commands, shows_command
+from ccp_tui.service.reports.commands import Commands, shows_command
 from tests.service.board import IDLE, Board, board_on, spec, until
 from tests.service.test_reports import refused
 
@@ -172,7 +172,7 @@ async def test_the_event_of_a_command_may_come_after_its_report(monkeypatch: pyt
     assert not asked.done()
     commands.event(tool("start"))
     assert await asked is True
-    monkeypatch.setattr("ccp_tui.service.commands.PATIENCE_S", 0.05)
+    monkeypatch.setattr("ccp_tui.service.reports.commands.PATIENCE_S", 0.05)
     commands.event(tool("result", output="done"))
     assert await commands.running("s") is False
 
@@ -180,7 +180,7 @@ async def test_the_event_of_a_command_may_come_after_its_report(monkeypatch: pyt
 async def test_other_tools_other_sessions_and_ended_runs_show_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ccp_tui.service.commands.PATIENCE_S", 0.01)
+    monkeypatch.setattr("ccp_tui.service.reports.commands.PATIENCE_S", 0.01)
     commands = Commands(Line(history(run=None)))  # type: ignore[arg-type]
     commands.event(tool("start", name="read"))
     assert await commands.running("s") is False

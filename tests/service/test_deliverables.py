@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ccp_tui.service.deliverables import NotDelivered, look
+from ccp_tui.service.verification.deliverables import NotDelivered, look
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from ccp_tui.client import ServiceFailure
 from ccp_tui.lifecycle import Trigger
 from ccp_tui.paths import Home
 from ccp_tui.policy import Auto
+from ccp_tui.service.board.moves import move
 from ccp_tui.service.context import person
-from ccp_tui.service.moves import move
 from ccp_tui.store import Store
 from ccp_tui.wire import Json
 from tests.service.board import IDLE, Board, board_on, spec, until

@@ -10,7 +10,7 @@ import pytest
 
 from ccp_tui.client import ServiceFailure
 from ccp_tui.gateway import GatewayTimeout, GatewayUnavailable
-from ccp_tui.service import delivery
+from ccp_tui.service.sessions import delivery
 from tests.service.board import IDLE, Board, Client, spec, until
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ccp_tui.paths import Home
-from ccp_tui.service import evidence
-from ccp_tui.service.deliverables import look
+from ccp_tui.service.verification import evidence
+from ccp_tui.service.verification.deliverables import look
 from ccp_tui.store import Store
 from tests.service.board import Board
 from tests.service.reviews import asked, patient, policy, submitted, verdict

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from ccp_tui import wire
-from ccp_tui.service.hub import Hub, Outbox
+from ccp_tui.service.door.hub import Hub, Outbox
 from ccp_tui.wire import Event, Json
 from tests.service.wired import card, feed
 

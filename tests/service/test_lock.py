@@ -11,18 +11,18 @@ import sys
 import pytest
 
 from ccp_tui.paths import Home
-from ccp_tui.service.lock import AlreadyRunning, HomeLock, LockError, holder, is_held
+from ccp_tui.service.host.lock import AlreadyRunning, HomeLock, LockError, holder, is_held
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from ccp_tui.service.lock import HomeLock
+from ccp_tui.service.host.lock import HomeLock
 lock = HomeLock(Path(sys.argv[1])); lock.acquire(); print("held", flush=True); time.sleep(60)
 """
 HOLD_WITH_A_CHILD = """
 import subprocess, sys, time
 from pathlib import Path
-from ccp_tui.service.lock import HomeLock
+from ccp_tui.service.host.lock import HomeLock
 lock = HomeLock(Path(sys.argv[1])); lock.acquire()
 child = subprocess.Popen(["sleep", "60"], close_fds=False, stdout=subprocess.DEVNULL)
 time.sleep(0.2); print(child.pid, flush=True); time.sleep(60)

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from ccp_tui.paths import Home
-from ccp_tui.service.outcomes import _judge
+from ccp_tui.service.execution.outcomes import _judge
 from ccp_tui.service.settings import Settings
 from ccp_tui.store import Store
 from tests.service.board import IDLE, Board, board_on, spec, until

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ccp_tui.service.planreplies import LARGEST_REPLY, Option, Plan, Question, ReplyError, read
+from ccp_tui.service.planning.planreplies import LARGEST_REPLY, Option, Plan, Question, ReplyError, read
 
 QUESTION: dict[str, Any] = {
     "kind": "question",

@@ -18,11 +18,11 @@ import pytest
 
 from ccp_tui.client import ServiceClient, ServiceUnavailable
 from ccp_tui.paths import Home
-from ccp_tui.service import descriptors, logs, spawn
-from ccp_tui.service import process as process_module
-from ccp_tui.service.lock import AlreadyRunning, HomeLock, holder, is_held
-from ccp_tui.service.process import serve
-from ccp_tui.service.spawn import (
+from ccp_tui.service.host import descriptors, logs, spawn
+from ccp_tui.service.host import process as process_module
+from ccp_tui.service.host.lock import AlreadyRunning, HomeLock, holder, is_held
+from ccp_tui.service.host.process import serve
+from ccp_tui.service.host.spawn import (
     ServiceStartError,
     ServiceStopError,
     ask,

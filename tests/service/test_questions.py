@@ -295,7 +295,7 @@ async def test_a_question_that_expired_while_the_gateway_was_away_leaves_the_que
     board: Board, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr("ccp_tui.gateway.demo.approvals.QUESTION_MS", 1500)
-    monkeypatch.setattr("ccp_tui.service.gatewayquestions.EXPIRY_MARGIN_S", 0.2)
+    monkeypatch.setattr("ccp_tui.service.questions.gatewayquestions.EXPIRY_MARGIN_S", 0.2)
     ref, waiting, _ = await asked(board, COLOUR)
     await board.away()
     waiting.cancel()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ccp_tui.service.tokens import hash_of
+from ccp_tui.service.reports.tokens import hash_of
 from ccp_tui.store import Store
 from tests.service.board import IDLE, Board, spec, until
 from tests.service.test_questions import items, listed

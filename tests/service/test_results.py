@@ -10,8 +10,8 @@ import pytest
 from ccp_tui.client import ServiceFailure
 from ccp_tui.paths import Home
 from ccp_tui.policy import Auto
-from ccp_tui.service import results
-from ccp_tui.service.results import MOST_OF_A_FILE, Room
+from ccp_tui.service.execution import results
+from ccp_tui.service.execution.results import MOST_OF_A_FILE, Room
 from ccp_tui.store import Store
 from tests.service.board import IDLE, Board, board_on, spec, until
 

@@ -11,7 +11,7 @@ from ccp_tui import wire
 from ccp_tui.gateway import RunFailed
 from ccp_tui.gateway.events import Reader
 from ccp_tui.paths import Home
-from ccp_tui.service import prompts
+from ccp_tui.service.execution import prompts
 from ccp_tui.service.settings import Settings
 from tests.service.board import Board, board_on, spec, until
 

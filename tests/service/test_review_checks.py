@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ccp_tui.service import checks
+from ccp_tui.service.verification import checks
 
 
 async def run(command: str, folder: Path, timeout_s: float = 20.0) -> dict[str, Any]:

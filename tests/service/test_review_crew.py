@@ -11,7 +11,7 @@ from ccp_tui.client import ServiceFailure
 from ccp_tui.gateway import GatewayError
 from ccp_tui.gateway.demo import brain
 from ccp_tui.gateway.demo.steps import Pause
-from ccp_tui.service.crew import _fail
+from ccp_tui.service.planning.crew import _fail
 from ccp_tui.wire import Json
 from tests.service.board import Board, until
 from tests.service.test_crew import (

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from ccp_tui.client import ServiceFailure
-from ccp_tui.service import evidence
-from ccp_tui.service.answers import answer_lines
-from ccp_tui.service.deliverables import Found, NotDelivered, look
+from ccp_tui.service.questions.answers import answer_lines
+from ccp_tui.service.verification import evidence
+from ccp_tui.service.verification.deliverables import Found, NotDelivered, look
 from tests.service.board import IDLE, Board
 from tests.service.reviews import asked, patient, policy
 

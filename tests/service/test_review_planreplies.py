@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from ccp_tui.service import planreplies
-from ccp_tui.service.planreplies import LARGEST_REPLY, Question, ReplyError
+from ccp_tui.service.planning import planreplies
+from ccp_tui.service.planning.planreplies import LARGEST_REPLY, Question, ReplyError
 
 QUESTION = json.dumps({"kind": "question", "question": "Who?", "options": []})
 

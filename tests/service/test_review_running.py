@@ -48,7 +48,7 @@ async def test_a_refusal_that_comes_after_the_person_took_it_back_holds_nothing(
 async def test_a_gateway_that_is_busy_is_asked_again_and_the_card_says_so(
     board: Board, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ccp_tui.service.dispatch.AGAIN_S", 0.3)
+    monkeypatch.setattr("ccp_tui.service.execution.dispatch.AGAIN_S", 0.3)
     calls = board.service.gateway.calls
     create = calls.session_create
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ccp_tui.service.delivery import _over
+from ccp_tui.service.sessions.delivery import _over
 from ccp_tui.store import Store
 from tests.service.board import Board, until
 from tests.service.reviews import asked, patient, policy, submitted

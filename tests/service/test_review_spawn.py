@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from ccp_tui.paths import Home
-from ccp_tui.service.lock import HomeLock
-from ccp_tui.service.spawn import ServiceStartError, spawn_background
+from ccp_tui.service.host.lock import HomeLock
+from ccp_tui.service.host.spawn import ServiceStartError, spawn_background
 
 
 def test_a_service_without_its_socket_is_named(home: Home) -> None:

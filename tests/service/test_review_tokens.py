@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ccp_tui.service.prompts import report_command
-from ccp_tui.service.tokens import PLACEHOLDER
+from ccp_tui.service.execution.prompts import report_command
+from ccp_tui.service.reports.tokens import PLACEHOLDER
 from tests.service.board import IDLE, Board, report_token, spec
 
 

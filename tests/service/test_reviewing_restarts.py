@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from ccp_tui.gateway import GatewayError, SendAck
-from ccp_tui.service.reviewing import Reviewing
+from ccp_tui.service.verification.reviewing import Reviewing
 from ccp_tui.wire import Json
 from tests.service.board import Board, until
 from tests.service.reviews import asked, patient, policy, submitted, verdict

@@ -11,7 +11,7 @@ import pytest
 from ccp_tui.gateway import GatewayError
 from ccp_tui.gateway.calls import GatewayCalls
 from ccp_tui.paths import Home
-from ccp_tui.service import skill
+from ccp_tui.service.reports import skill
 from tests.service.board import board_on, spec, until
 
 

@@ -17,10 +17,10 @@ from websockets.exceptions import ConnectionClosed
 from ccp_tui import wire
 from ccp_tui.client import ServiceClient, ServiceFailure, ServiceUnavailable
 from ccp_tui.paths import Home
-from ccp_tui.service.errors import refused
-from ccp_tui.service.hub import MAX_EVENTS, Hub
-from ccp_tui.service.sockets import Caller, encode_slowly
-from ccp_tui.service.unixsocket import SocketError
+from ccp_tui.service.door.errors import refused
+from ccp_tui.service.door.hub import MAX_EVENTS, Hub
+from ccp_tui.service.door.sockets import Caller, encode_slowly
+from ccp_tui.service.door.unixsocket import SocketError
 from ccp_tui.wire import Event, Json
 from tests.service.wired import board, card, control, echo, feed, raw, said, take, until
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ccp_tui.paths import Home
-from ccp_tui.service import prompts
+from ccp_tui.service.execution import prompts
 from tests.service.board import IDLE, Board, board_on, spec, until
 
 SHORT = {"stalled_after": 0.6}

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ccp_tui.service import timeline
-from ccp_tui.service.timeline import said
+from ccp_tui.service.board import timeline
+from ccp_tui.service.board.timeline import said
 from ccp_tui.store import Store
 from tests.service.board import IDLE, Board, spec, until
 

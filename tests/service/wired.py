@@ -12,8 +12,8 @@ from websockets.asyncio.client import ClientConnection, unix_connect
 
 from ccp_tui.client import ServiceClient
 from ccp_tui.paths import Home
-from ccp_tui.service.hub import Hub
-from ccp_tui.service.sockets import Caller, ControlServer, Handler, Snapshot
+from ccp_tui.service.door.hub import Hub
+from ccp_tui.service.door.sockets import Caller, ControlServer, Handler, Snapshot
 from ccp_tui.wire import Event, Json
 from tests.support import nouns
 

@@ -12,7 +12,7 @@ import pytest
 from ccp_tui import spec as specs
 from ccp_tui.lifecycle import State
 from ccp_tui.model import Hold, HoldKind, Outcome
-from ccp_tui.service import starting
+from ccp_tui.service.execution import starting
 from ccp_tui.service.settings import Settings
 from ccp_tui.store import Store
 from tests.store.conftest import Shelf

@@ -1,0 +1,1 @@
+"""What a person does with missions, tasks and agents, and how the board reads them."""

@@ -1,0 +1,197 @@
+"""The one dispatcher: starts what is queued as soon as its gates hold, and says of the rest why it waits."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from ccp_tui.gateway import GatewayError, GatewayUnavailable
+from ccp_tui.lifecycle import BUDGET, TEMPORARY, Refused, State, Trigger, fire
+from ccp_tui.model import Hold, HoldKind
+from ccp_tui.service.background import Background, survive
+from ccp_tui.service.board.moves import SERVICE, Row, facts_of, move, record
+from ccp_tui.service.context import Context
+from ccp_tui.service.door.methods import Method
+from ccp_tui.service.execution import prompts, results, spending, starting
+from ccp_tui.service.execution.predecessors import Deferred, Predecessors
+from ccp_tui.service.reports.tokens import Tokens, hash_of
+from ccp_tui.service.sessions.delivery import Deliveries
+from ccp_tui.service.sessions.feedback import send_back
+from ccp_tui.service.sessions.runs import Runs
+from ccp_tui.store import Store
+from ccp_tui.wire import Json
+
+log = logging.getLogger(__name__)
+
+AGAIN_S = 5.0
+
+
+class Dispatcher:
+    """Woken whenever a gate may have opened: a move, an agent that is free, a gateway that is back."""
+
+    def __init__(
+        self, context: Context, tokens: Tokens, runs: Runs, deliveries: Deliveries, background: Background
+    ) -> None:
+        self._c = context
+        self._tokens = tokens
+        self._runs = runs
+        self._deliveries = deliveries
+        self._background = background
+        self._predecessors = Predecessors(context, runs)
+        self._wakeup = asyncio.Event()
+        self._one_at_a_time = asyncio.Lock()
+
+    def start(self) -> None:
+        self._background.start(self._loop(), "dispatcher")
+
+    def wake(self) -> None:
+        self._wakeup.set()
+
+    def methods(self) -> dict[str, Method]:
+        return {"dispatch.plan": self.plan}
+
+    async def plan(self, _: Json) -> Json:
+        """A dry run: what would start now, and of every other assigned task the reason why not."""
+        return await self._c.db(lambda store: starting.explained(store, self._planned(store)))
+
+    async def consider(self, ref: str) -> None:
+        """Starts this task now if its turn has come; otherwise it stays queued, with the reason on its card."""
+        async with self._one_at_a_time:
+            task = await self._c.db(lambda store: store.tasks.by_ref(ref))
+            if task["queued_at"] and task["state"] == State.ASSIGNED and not task["hold_kind"]:
+                await self._go_through()
+
+    async def _loop(self) -> None:
+        while True:
+            await self._wakeup.wait()
+            self._wakeup.clear()
+            async with self._one_at_a_time:
+                await survive(self._go_through(), "going through the queue")
+
+    def _planned(self, store: Store) -> starting.Plan:
+        return starting.plan(store, self._c.settings, self._c.gateway_problem)
+
+    async def _go_through(self) -> None:
+        """Starts what may start, the most pressing first, and says of the rest why it waits."""
+        found = await self._c.db(self._planned)
+        await self._wait(*((one.task, one.reason) for one in found.waiting if one.gate in TEMPORARY))
+        for one in found.waiting:
+            if one.gate not in TEMPORARY:
+                await self._refuse(one.task, one.gate, one.reason)
+        for task in found.would:
+            await survive(self._try(task), f"dispatching {task['ref']}")
+
+    async def _try(self, task: Row) -> None:
+        """Starts a task, or says why it waits."""
+        try:
+            await self._start(task)
+        except Refused as refusal:  # something happened since the queue was looked at
+            if refusal.gate in TEMPORARY:
+                await self._wait((task, refusal.reason))
+            else:
+                await self._refuse(task, refusal.gate, refusal.reason)
+        except Deferred as deferred:
+            await self._wait((task, str(deferred)))
+            if deferred.again:
+                self._background.start(self._wake_later(deferred.again), "dispatch again")
+        except GatewayUnavailable:
+            await self._wait((task, self._c.gateway_problem or "the gateway did not answer"))
+            if self._c.connected:
+                self._background.start(self._wake_later(AGAIN_S), "dispatch again")
+        except GatewayError as error:
+            if error.retryable:  # the gateway's word that it passes by itself
+                await self._wait((task, f"the gateway can't start it now: {error.message}"))
+                self._background.start(self._wake_later(AGAIN_S), "dispatch again")
+                return
+            release = "Retry, or assign another agent."
+            await self._hold(
+                task, Hold(HoldKind.ERROR, f"the gateway refused to start: {error.message}", release)
+            )
+
+    async def _refuse(self, task: Row, gate: str, reason: str) -> None:
+        """A gate that does not open by itself: the task is held, unless it was only moved meanwhile."""
+        if gate != "state":
+            held = Hold(HoldKind.ERROR, reason, "Mend it, then retry.")
+            if gate == BUDGET.name:
+                held = Hold(HoldKind.BUDGET, reason, spending.WAY_ON)
+            await self._hold(task, held)
+
+    async def _start(self, task: Row) -> None:
+        """Gates, session, then attempt, prompt and move in one transaction. Raises Refused or GatewayError."""
+
+        def look(store: Store) -> str:
+            row = store.tasks.get(task["id"])
+            known = self._known(store, row)
+            fire(State(row["state"]), Trigger.DISPATCH, SERVICE, facts_of(store, row, **known))
+            return f"ccp-{row['ref'].lower()}-{store.attempts.next_number(row['id'])}-{self._c.home_id}"
+
+        await self._predecessors.over(task)
+        key = await self._c.db(look)
+        session_key = await self._c.gateway.calls.session_create(task["agent_id"], key)
+        attempt = await self._c.db(lambda store: self._open(store, task, session_key))
+        if attempt is not None:
+            self._runs.learn(session_key, task["agent_id"], task["ref"], attempt)
+        self._c.live.waiting.pop(task["ref"], None)
+        self._c.live.activity.pop(task["ref"], None)  # what was told of an earlier attempt
+        self._deliveries.wake()
+
+    def _open(self, store: Store, asked: Row, session_key: str) -> int | None:
+        task_id = asked["id"]
+        task = store.tasks.get(task_id)
+        if not task["queued_at"] or task["queued_at"] != asked["queued_at"]:
+            return None  # taken back while the session was made, or asked for anew: that is another dispatch
+        spec = store.specs.approved(task_id)
+        assert spec is not None, "only an approved spec gets a task assigned"
+        token = hash_of(self._tokens.of(session_key))
+        attempt_id = store.attempts.open(task_id, task["agent_id"], spec["id"], session_key, token)
+        store.rounds.start(attempt_id, task_id)
+        attempt = store.attempts.get(attempt_id)
+        store.sessions.note(
+            session_key,
+            task["agent_id"],
+            title=f"{task['ref']} {task['title']}",
+            purpose="work",
+            task=task_id,
+            attempt=attempt_id,
+        )
+        prompt = prompts.dispatch(
+            task,
+            attempt["number"],
+            spec,
+            self._deliveries.report,
+            reopened=results.sent_back(store, task),
+            earlier=results.earlier(store, task, attempt["number"]),
+            needed=results.of_needs(store, task),
+        )
+        send_back(store, attempt, "dispatch", prompt)
+        text = f"was dispatched to {task['agent_id']}"
+        move(store, task, Trigger.DISPATCH, SERVICE, text, **self._known(store, task))
+        return attempt_id
+
+    def _known(self, store: Store, task: Row) -> dict[str, Any]:
+        return starting.Line(store, self._c.settings, self._c.gateway_problem).known(task)
+
+    async def _wait(self, *waiting: tuple[Row, str]) -> None:
+        """Puts the reasons on the cards; those that are on theirs already are no news."""
+        told = self._c.live.waiting
+        news = [(task, reason) for task, reason in waiting if told.get(task["ref"]) != reason]
+        if news:
+            told.update({task["ref"]: reason for task, reason in news})
+            await self._c.db(lambda store: store.touched.tasks.update(task["id"] for task, _ in news))
+
+    async def _hold(self, task: Row, hold: Hold) -> None:
+        """Holds a task whose dispatch was refused, unless that was taken back, or asked for anew, meanwhile."""
+
+        def work(store: Store) -> None:
+            now = store.tasks.get(task["id"])
+            if now["state"] != State.ASSIGNED or now["queued_at"] != task["queued_at"]:
+                return
+            if store.tasks.hold(task["id"], hold):
+                record(store, task, SERVICE, "held", f"is held: {hold.reason}", reason=hold.reason)
+
+        await self._c.db(work)
+
+    async def _wake_later(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self.wake()

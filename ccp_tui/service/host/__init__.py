@@ -1,0 +1,1 @@
+"""The process: its lock, its log, its start and its end."""

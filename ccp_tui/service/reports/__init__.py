@@ -1,0 +1,1 @@
+"""What agents report with their command, and whether it counts."""

@@ -1,0 +1,1 @@
+"""Talking with the gateway's sessions: messages out, runs and transcripts in."""
