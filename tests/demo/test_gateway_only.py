@@ -7,6 +7,7 @@ gateway's address, and the person's commands.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from ccp_tui.failures import ServiceUnavailable
 from ccp_tui.paths import Home
 from tests.service.board import Talk, until
 
@@ -99,8 +101,14 @@ async def person(gateway: str, home: Home) -> AsyncIterator[Terminals]:
     service = serve(environment, home.root / "serve.out")
     talk = Talk(home)
     try:
-        await until(lambda: home.control_socket.exists(), STARTS_S, told="the service's socket")
-        await talk.client.connect()
+
+        async def answers() -> bool:
+            with contextlib.suppress(ServiceUnavailable):
+                await talk.client.connect()
+                return True
+            return False
+
+        await until(answers, STARTS_S, told="the service answers")
 
         async def connected() -> bool:
             return bool((await talk.call("status"))["gateway"]["state"] == "connected")
