@@ -9,6 +9,7 @@ from ccp_tui.gateway import GatewayClient, GatewayEvent, GatewaySettings, Gatewa
 from ccp_tui.lifecycle import State
 from ccp_tui.paths import Home
 from ccp_tui.service.background import Background
+from ccp_tui.service.board import tampering
 from ccp_tui.service.board.agentdelete import AgentDelete
 from ccp_tui.service.board.agents import Agents
 from ccp_tui.service.board.decisions import Decisions
@@ -163,6 +164,8 @@ class ControlService:
     async def start(self) -> None:
         """Takes up what the last service left: follows its sessions, verifies what was submitted, goes on."""
         await self._halts.start()
+        if odd := await self._c.db(tampering.notice):
+            log.warning("the states of %s were written by another program", ", ".join(odd))
         sessions, submitted = await self._c.db(_left_open)
         for session_key, agent, ref, attempt in sessions:
             self._runs.learn(session_key, agent, ref, attempt)

@@ -138,6 +138,14 @@ class Tasks(Part):
             "AND s.state = 'running' AND +t.state IN ('planning', 'review') ORDER BY 1"
         )
 
+    def elsewhere(self) -> list[Row]:
+        """Tasks whose state is not what the event of their last move says (``told``)."""
+        return self._all(
+            "SELECT * FROM (SELECT t.*, (SELECT json_extract(e.data, '$.state') FROM events e WHERE e.task_id = t.id "
+            "AND json_extract(e.data, '$.state') IS NOT NULL ORDER BY e.id DESC LIMIT 1) AS told FROM tasks t) "
+            "WHERE told IS NOT NULL AND told <> state ORDER BY id"
+        )
+
     def held(self, *kinds: HoldKind) -> list[Row]:
         """The tasks that are held for one of these reasons."""
         marks = ", ".join("?" * len(kinds))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -97,7 +96,8 @@ class Life:
                 elif task["state"] == "review" and self.judge == "person":
                     await self._do("task.approve", attempt=1, round=1)
             await asyncio.sleep(0.05)
-        pytest.fail(f"not done: {json.dumps(task, indent=1):.6000}")
+        told = "\n".join(f"{row['at']} {row['kind']}: {row['text']}" for row in await self.pair.history(REF))
+        pytest.fail(f"not done, {task.get('state')}, held for {task.get('hold')}; its history:\n{told}")
 
     async def _do(self, method: str, **params: Any) -> None:
         """What the person does; refused when it is done already, or when the gateway is away."""

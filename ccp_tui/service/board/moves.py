@@ -102,7 +102,7 @@ def move(
         store.tasks.hold(task["id"], None)
     if task["queued_at"]:
         store.tasks.edit(task["id"], queued_at=None)
-    record(store, task, actor, PAST[trigger], text, reason=reason or None)
+    record(store, task, actor, PAST[trigger], text, reason=reason or None, state=target.value)
     return target
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from pathlib import Path
 from typing import Any
 
 from ccp_tui.gateway import GatewayError, GatewayUnavailable
@@ -19,6 +20,7 @@ from ccp_tui.service.reports.tokens import Tokens, hash_of
 from ccp_tui.service.sessions.delivery import Deliveries
 from ccp_tui.service.sessions.feedback import send_back
 from ccp_tui.service.sessions.runs import Runs
+from ccp_tui.service.verification.deliverables import there_already
 from ccp_tui.store import Store
 from ccp_tui.wire import Json
 
@@ -129,14 +131,28 @@ class Dispatcher:
         await self._predecessors.over(task)
         key = await self._c.db(look)
         session_key = await self._c.gateway.calls.session_create(task["agent_id"], key)
-        attempt = await self._c.db(lambda store: self._open(store, task, session_key))
+        there = await self._there_already(task)
+        attempt = await self._c.db(lambda store: self._open(store, task, session_key, there))
         if attempt is not None:
             self._runs.learn(session_key, task["agent_id"], task["ref"], attempt)
         self._c.live.waiting.pop(task["ref"], None)
         self._c.live.activity.pop(task["ref"], None)  # what was told of an earlier attempt
         self._deliveries.wake()
 
-    def _open(self, store: Store, asked: Row, session_key: str) -> int | None:
+    async def _there_already(self, task: Row) -> list[str]:
+        """The deliverables that stand in the workspace although nobody has worked on the task yet."""
+
+        def wanted(store: Store) -> tuple[str | None, list[str]]:
+            spec = store.specs.approved(task["id"])
+            if spec is None or store.attempts.latest(task["id"]):
+                return None, []
+            workspace = store.agents.row(task["agent_id"])["workspace"]
+            return workspace, [one["path"] for one in spec["deliverables"]]
+
+        workspace, paths = await self._c.db(wanted)
+        return await asyncio.to_thread(there_already, Path(workspace), paths) if workspace else []
+
+    def _open(self, store: Store, asked: Row, session_key: str, there: list[str]) -> int | None:
         task_id = asked["id"]
         task = store.tasks.get(task_id)
         if not task["queued_at"] or task["queued_at"] != asked["queued_at"]:
@@ -163,10 +179,16 @@ class Dispatcher:
             reopened=results.sent_back(store, task),
             earlier=results.earlier(store, task, attempt["number"]),
             needed=results.of_needs(store, task),
+            there=there,
         )
         send_back(store, attempt, "dispatch", prompt)
         text = f"was dispatched to {task['agent_id']}"
         move(store, task, Trigger.DISPATCH, SERVICE, text, **self._known(store, task))
+        if there:
+            words = (
+                f"warning: the workspace of {task['agent_id']} held {', '.join(there)} before the work began"
+            )
+            record(store, task, SERVICE, "workspace_warned", words)
         return attempt_id
 
     def _known(self, store: Store, task: Row) -> dict[str, Any]:

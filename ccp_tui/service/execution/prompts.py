@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,12 @@ def dispatch(
     reopened: str = "",
     earlier: str = "",
     needed: str = "",
+    there: Sequence[str] = (),
 ) -> str:
     """The first message of an attempt.
 
     ``reopened`` is why done work was not enough, ``earlier`` how the attempts before this one ended, ``needed`` the
-    results that the task builds on.
+    results that the task builds on, ``there`` the deliverables that stood in the workspace before the first attempt.
     """
     deliverables = "\n".join(f"- {one['path']}{_tail(one['description'])}" for one in spec["deliverables"])
     criteria = "\n".join(f"- {one}" for one in spec["success_criteria"])
@@ -49,6 +51,9 @@ def dispatch(
             "\nWhat your work builds on is done; read these files where they are, and do not change them:\n"
         )
         before += needed
+    if there:
+        before += "\nYour workspace holds these already, from before this task; make sure that they become its own:\n"
+        before += "".join(f"- {path}\n" for path in there)
     return f"""\
 You have been assigned a task. Do it now, completely, and report it with the command below.
 

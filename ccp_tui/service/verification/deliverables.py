@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -53,6 +54,11 @@ def look(workspace: Path, path: str) -> Found:
     except OSError as error:
         raise NotDelivered(f"{relative} can't be read ({error.strerror})") from None
     return Found(relative, size, digest)
+
+
+def there_already(workspace: Path, paths: Iterable[str]) -> list[str]:
+    """Those of a spec's paths that exist before its worker begins: what is old must not pass for new unseen."""
+    return [path for path in paths if os.path.lexists(workspace / path)]
 
 
 def _file(path: Path) -> tuple[int, str]:
