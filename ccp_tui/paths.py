@@ -19,18 +19,27 @@ class HomeError(Exception):
 
 @dataclass(frozen=True)
 class Home:
-    """One ``CCP_HOME``: the paths in it. Nothing is created before :meth:`prepare`."""
+    """One ``CCP_HOME``: the paths in it. Nothing is created before :meth:`prepare`.
+
+    ``agents``: where the agents' socket is instead, for agents that run as another user and may not enter the home.
+    """
 
     root: Path
+    agents: Path | None = None
 
     @classmethod
     def find(cls, env: Mapping[str, str] = os.environ) -> Home:
-        """``CCP_HOME``, or the platform's state folder for this user. Raises HomeError for a ``~user`` nobody is."""
-        named = env.get("CCP_HOME", "").strip()
+        """``CCP_HOME``, or the platform's state folder for this user; the agents' socket in it, or at
+        ``CCP_AGENTS_SOCKET_PATH``. Raises HomeError for a ``~user`` nobody is, or a socket's path that is relative."""
+        named, socket = (env.get(name, "").strip() for name in ("CCP_HOME", "CCP_AGENTS_SOCKET_PATH"))
+        if socket and not socket.startswith("/"):
+            raise HomeError(f"CCP_AGENTS_SOCKET_PATH must be a full path, not {socket!r}.")
+        agents = Path(socket) if socket else None
         try:
-            return cls(Path(named).expanduser().absolute() if named else platformdirs.user_state_path("ccp"))
+            root = Path(named).expanduser().absolute() if named else platformdirs.user_state_path("ccp")
         except RuntimeError:
             raise HomeError(f"{named}: there is no such user; set CCP_HOME to a folder you own.") from None
+        return cls(root, agents)
 
     @property
     def database(self) -> Path:
@@ -42,7 +51,12 @@ class Home:
 
     @property
     def agents_socket(self) -> Path:
-        return self.root / "agents.sock"
+        return self.agents or self.root / "agents.sock"
+
+    @property
+    def for_agents(self) -> Path:
+        """The folder of what the agents' shells must read (the reporting skill): where their socket is."""
+        return self.agents_socket.parent
 
     @property
     def device(self) -> Path:
@@ -65,6 +79,10 @@ class Home:
         if len(os.fsencode(self.control_socket)) > SOCKET_PATH_LIMIT:
             raise HomeError(
                 f"{self.root} is too long a path for a Unix socket: set CCP_HOME to a shorter one."
+            )
+        if len(os.fsencode(self.agents_socket)) > SOCKET_PATH_LIMIT:
+            raise HomeError(
+                f"{self.agents_socket} is too long for a Unix socket: shorten CCP_AGENTS_SOCKET_PATH."
             )
         try:
             for folder in (self.root, self.logs, self.backups):

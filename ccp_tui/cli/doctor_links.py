@@ -26,7 +26,13 @@ def findings(home: Home) -> Iterator[Finding]:
     status, service = _service(home)
     yield service
     if status is not None:
-        yield _agents_socket(home)
+        # The service knows its settings; this shell need not have them.
+        paths: Json = status["service"].get("paths") or {}
+        yield _agents_socket(Path(paths.get("agents_socket") or home.agents_socket))
+        if checks := paths.get("checks_socket"):
+            yield _checks_socket(Path(checks))
+        if workspaces := paths.get("workspaces"):
+            yield _workspaces(Path(workspaces))
     yield from _settings(home, status)
 
 
@@ -65,16 +71,40 @@ def _silent(home: Home) -> int | None:
         return None
 
 
-def _agents_socket(home: Home) -> Finding:
+def _agents_socket(path: Path) -> Finding:
     try:
-        Line(home.agents_socket).close()
-    except NoService:
+        Line(path).close()
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except (NoService, OSError):
         return Finding(
-            "agents", "fail", "nobody listens on agents.sock: agents can't report", "ccp stop, then ccp"
+            "agents", "fail", f"nobody listens on {path.name}: agents can't report", "ccp stop, then ccp"
         )
     except CliError as error:
         return Finding("agents", "fail", error.message, "ccp stop, then ccp")
+    if mode & 0o002:
+        words = f"{path} is open to everybody ({mode:04o})"
+        return Finding("agents", "fail", words, f"chmod o= {path}; CCP_AGENTS_GROUP names who may use it")
     return Finding("agents", "ok", "agents can report")
+
+
+def _checks_socket(path: Path) -> Finding:
+    """Whether checks can be handed on. It is not connected to: each connection starts a runner."""
+    fix = "start the socket unit of ccp check-runner, or take CCP_CHECKS_SOCKET away and start the service again"
+    try:
+        if not stat.S_ISSOCK(path.stat().st_mode):
+            return Finding("checks", "fail", f"{path} is no socket", fix)
+    except OSError as error:
+        return Finding("checks", "fail", f"{path}: {error.strerror}", fix)
+    if not os.access(path, os.W_OK):
+        return Finding("checks", "fail", f"{path} can't be used by this user", "make this user its owner")
+    return Finding("checks", "ok", f"run by whoever listens on {path}")
+
+
+def _workspaces(path: Path) -> Finding:
+    if not os.access(path, os.R_OK | os.X_OK):
+        fix = "let a group that both users are in read it: chmod 2750, and chgrp"
+        return Finding("workspaces", "fail", f"{path} can't be read: deliverables can't be looked at", fix)
+    return Finding("workspaces", "ok", f"new agents work under {path}")
 
 
 def _settings(home: Home, status: Json | None) -> Iterator[Finding]:

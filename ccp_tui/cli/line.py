@@ -94,6 +94,10 @@ class Line:
             if frame is None or isinstance(frame, wire.Event):
                 return frame
 
+    def fileno(self) -> int:
+        """For waiting, beside other things, until something arrives; what has arrived already does not show there."""
+        return self._socket.fileno()
+
     def close(self) -> None:
         """Says goodbye if the other side still listens."""
         try:

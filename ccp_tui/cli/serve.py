@@ -54,7 +54,14 @@ def run(context: Context, args: argparse.Namespace) -> None:
             context.note(f"The control service is ready (pid {os.getpid()}, {home.root}). Ctrl-C ends it.")
 
     try:
-        asyncio.run(serve(home, lambda at, hub: ControlService(at, hub, gateway, settings), on_ready=ready))
+        asyncio.run(
+            serve(
+                home,
+                lambda at, hub: ControlService(at, hub, gateway, settings),
+                agents_group=settings.agents_group,
+                on_ready=ready,
+            )
+        )
     except (HomeError, LockError, SocketError, StoreError) as error:
         raise CliError("FAILED", str(error)) from None
     except TimeoutError:

@@ -15,6 +15,7 @@ from ccp_tui.service.database import Database
 from ccp_tui.service.door.hub import Hub
 from ccp_tui.service.live import Live
 from ccp_tui.service.settings import Settings
+from ccp_tui.text import slug
 
 CONNECT_PATIENCE_S = 5.0
 
@@ -39,7 +40,15 @@ class Context:
     @property
     def gateway_problem(self) -> str:
         """Why nothing can be sent to the gateway now; empty when it can."""
+        if self.live.stopping:
+            return "the machine is stopping"
         return "" if self.connected else f"the gateway is not connected ({self.gateway.status.detail})"
+
+    def workspace_for(self, name: str) -> str | None:
+        """Where a new agent of this name works: a folder called as the id that the gateway makes of the name. None
+        where the gateway chooses."""
+        agent, folder = slug(name, 64), self.settings.workspaces
+        return str(folder / agent) if folder and agent else None
 
     async def need_gateway(self) -> None:
         """Returns once the gateway is connected; a service that has just been started gets some seconds for it.

@@ -15,6 +15,7 @@ from ccp_tui.service.board.agents import Agents
 from ccp_tui.service.board.decisions import Decisions
 from ccp_tui.service.board.missions import Missions
 from ccp_tui.service.board.overview import Overview
+from ccp_tui.service.board.summary import Summary
 from ccp_tui.service.board.tasks import Tasks
 from ccp_tui.service.board.timeline import Timelines
 from ccp_tui.service.context import Context
@@ -22,9 +23,11 @@ from ccp_tui.service.database import Database
 from ccp_tui.service.door.hub import Hub
 from ccp_tui.service.door.methods import guarded
 from ccp_tui.service.door.sockets import Caller, Handler
+from ccp_tui.service.execution import machinestop
 from ccp_tui.service.execution.dependencies import Dependencies
 from ccp_tui.service.execution.dispatch import Dispatcher
 from ccp_tui.service.execution.halts import Halts
+from ccp_tui.service.execution.machinestop import MachineStop
 from ccp_tui.service.execution.outcomes import Outcomes
 from ccp_tui.service.gatewaywatch import GatewayWatch
 from ccp_tui.service.live import Live
@@ -111,6 +114,7 @@ class ControlService:
         self._runs.send_stuck = self._deliveries.send_stuck
         self._dispatcher = Dispatcher(context, tokens, self._runs, self._deliveries, background)
         self._halts = Halts(context, self._runs, self._deliveries, self._dispatcher, background)
+        self._machine = MachineStop(context, self._deliveries)
         self._attention = Attention(context, background)
         agents = Agents(context)
         self._skill = Skill(context)
@@ -141,6 +145,7 @@ class ControlService:
         self._crew = Crew(context, background)
         self._dependencies = Dependencies(context, tasks, self._deliveries, background)
         self._overview = Overview(context, self._attention)
+        self._summary = Summary(context, self._attention, background)
         parts = (
             Missions(context),
             tasks,
@@ -156,6 +161,7 @@ class ControlService:
             Chat(context, self._runs, self._deliveries),
             self._attention,
             self._overview,
+            self._summary,
         )
         self.methods: Mapping[str, Handler] = {
             name: guarded(method, self._fix) for part in parts for name, method in part.methods().items()
@@ -164,6 +170,8 @@ class ControlService:
     async def start(self) -> None:
         """Takes up what the last service left: follows its sessions, verifies what was submitted, goes on."""
         await self._halts.start()
+        if self._c.settings.abort_on_stop:
+            await self._c.db(lambda store: machinestop.go_on(store, self._deliveries.report))
         if odd := await self._c.db(tampering.notice):
             log.warning("the states of %s were written by another program", ", ".join(odd))
         sessions, submitted = await self._c.db(_left_open)
@@ -178,6 +186,7 @@ class ControlService:
             self._crew,
             self._gateway_questions,
             self._attention,
+            self._summary,
         ):
             part.start()
         await self._subagents.start()
@@ -187,6 +196,11 @@ class ControlService:
         self._attention.changed()
         self._dispatcher.wake()
         await self.gateway.start()
+
+    async def wind_down(self) -> None:
+        """SIGTERM: where that means that the machine stops, the runs at the gateway are aborted."""
+        if self._c.settings.abort_on_stop:
+            await self._machine.stop()
 
     async def stop(self) -> None:
         """Ends the line to the gateway, lets the database finish, closes it. Runs in the gateway go on."""
@@ -222,6 +236,7 @@ class ControlService:
 
     def _status(self, status: GatewayStatus) -> None:
         self._watch.status(status)
+        self._summary.wake()
         self._halts.status(connected=self._c.connected)
 
     async def _connected(self, hello: Hello) -> None:
@@ -246,6 +261,7 @@ class ControlService:
         self._reviewing.committed(committed)
         if committed.tasks:
             self._attention.changed()
+            self._summary.wake()
             self._dependencies.wake()
         if committed.tasks or committed.events:  # the end of an emergency stop touches no task
             self._planning.wake()

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+from pathlib import Path
 from typing import Any
 
 from ccp_tui import __version__
@@ -192,6 +193,10 @@ def _release(store: Store) -> None:
             record(store, task, SERVICE, "released", "goes on: the gateway is back")
 
 
+def _text(path: Path | None) -> str | None:
+    return str(path) if path else None
+
+
 def health(context: Context) -> Row:
     """The truth about service and gateway, with the fix."""
     status = context.gateway.status
@@ -202,6 +207,11 @@ def health(context: Context) -> Row:
             "home": str(context.home.root),
             "started_at": context.started_at,
             "demo": context.settings.demo,
+            "paths": {
+                "agents_socket": str(context.home.agents_socket),
+                "checks_socket": _text(context.settings.checks_socket),
+                "workspaces": _text(context.settings.workspaces),
+            },
         },
         "gateway": {
             "state": status.state.value,

@@ -35,6 +35,7 @@ class Live:
     approvals: dict[str, Row] = field(default_factory=dict)
     questions: dict[str, Row] = field(default_factory=dict)
     emergency: Row | None = None
+    stopping: bool = False  # the machine is going down: nothing is started or judged any more
     skill: str = ""  # what is wrong with the reporting skill
     policy: Policy = field(default_factory=Policy)
 

@@ -28,6 +28,10 @@ class Settings:
     before the task is held.
     ``check_commands``: whether a report counts only while the gateway shows a command of its session running.
     ``install_skill``: whether the gateway is given the reporting skill, and ``ccp`` on its agents' PATH.
+    ``agents_group``: the group that may use the agents' socket and skill; empty means this user alone.
+    ``workspaces``: the folder under which agents that the service makes get theirs; None leaves it to the gateway.
+    ``checks_socket``: the Unix socket on which somebody else runs the checks; None means the service itself.
+    ``abort_on_stop``: whether SIGTERM aborts the runs at the gateway, for the machine is going down.
     """
 
     demo: bool = False
@@ -44,6 +48,10 @@ class Settings:
     stalled_after: float = 600.0
     check_commands: bool = True
     install_skill: bool = True
+    agents_group: str = ""
+    workspaces: Path | None = None
+    checks_socket: Path | None = None
+    abort_on_stop: bool = False
 
     @property
     def policy(self) -> Policy:
@@ -68,6 +76,10 @@ class Settings:
             stalled_after=_positive(env, "CCP_STALLED_AFTER", 600.0),
             check_commands=_switch(env, "CCP_CHECK_COMMANDS"),
             install_skill=_switch(env, "CCP_INSTALL_SKILL"),
+            agents_group=env.get("CCP_AGENTS_GROUP", "").strip(),
+            workspaces=_full_path(env, "CCP_WORKSPACES"),
+            checks_socket=_full_path(env, "CCP_CHECKS_SOCKET"),
+            abort_on_stop=_switch(env, "CCP_ABORT_ON_STOP", default="off"),
         )
 
 
@@ -91,9 +103,15 @@ def _auto(env: Mapping[str, str]) -> Auto:
     return Auto(text)
 
 
-def _switch(env: Mapping[str, str], name: str) -> bool:
-    """On unless it is set to ``off``."""
-    text = env.get(name, "").strip() or "on"
+def _full_path(env: Mapping[str, str], name: str) -> Path | None:
+    text = env.get(name, "").strip()
+    if text and not text.startswith("/"):
+        raise ValueError(f"{name} must be a full path, not {text!r}")
+    return Path(text) if text else None
+
+
+def _switch(env: Mapping[str, str], name: str, default: str = "on") -> bool:
+    text = env.get(name, "").strip() or default
     if text not in ("on", "off"):
         raise ValueError(f"{name} must be on or off, not {text!r}")
     return text == "on"

@@ -14,7 +14,7 @@ from ccp_tui.paths import Home
 from tests.cli.conftest import Ccp
 from tests.cli.fake_service import FakeService, card
 
-WITH_VERBS = ("mission", "task", "agent", "question", "report")
+WITH_VERBS = ("mission", "task", "agent", "question", "report", "fleet")
 
 
 def _help(ccp: Ccp, capfd: pytest.CaptureFixture[str], *words: str) -> str:

@@ -90,6 +90,33 @@ def test_doctor_with_a_service(ccp: Ccp, service: FakeService, home: Home) -> No
         agents.stop()
 
 
+def test_doctor_looks_where_the_service_says_its_sockets_are(
+    ccp: Ccp, service: FakeService, home: Home, tmp_path: Path
+) -> None:
+    elsewhere, checks = home.root / "elsewhere.sock", home.root / "checks.sock"
+    paths = {
+        "agents_socket": str(elsewhere),
+        "checks_socket": str(checks),
+        "workspaces": str(tmp_path / "none"),
+    }
+    service.answers["status"] = STATUS | {"service": STATUS["service"] | {"paths": paths}}
+    found = _checks(ccp("doctor", "--json"))
+    assert [found[name]["level"] for name in ("agents", "checks", "workspaces")] == ["fail"] * 3
+    agents, runner = FakeService(elsewhere), FakeService(checks)
+    try:
+        (tmp_path / "none").mkdir()
+        elsewhere.chmod(0o660)
+        found = _checks(ccp("doctor", "--json"))
+        assert [found[name]["level"] for name in ("agents", "checks", "workspaces")] == ["ok"] * 3
+        assert not runner.calls
+        elsewhere.chmod(0o666)
+        found = _checks(ccp("doctor", "--json"))
+        assert "open to everybody" in found["agents"]["detail"]
+    finally:
+        agents.stop()
+        runner.stop()
+
+
 def test_doctor_says_what_is_wrong_with_the_reporting_skill(ccp: Ccp, service: FakeService) -> None:
     connected = STATUS | {"gateway": {"state": "connected", "url": "ws://x", "version": "2026.9.6"}}
     service.answers["status"] = connected | {"skill": ""}

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import stat
+
 import pytest
 
 from ccp_tui.gateway import AgentsChanged, GatewayError
+from tests.gateway.conftest import Gateway
 from tests.support.line import Line, unique
 
 
@@ -77,3 +82,18 @@ async def test_sessions_are_named_by_the_gateway(on: Line) -> None:
     assert row is not None
     assert (row.key, row.agent_id, row.active) == (key, agent, False)
     assert await on.calls.session_describe(f"agent:{agent}:nothing") is None
+
+
+async def test_an_agent_works_where_it_is_told_to(on: Line, gateway: Gateway) -> None:
+    """Its folder is made, and left as open as the gateway's umask lets it: another user of its group may look in."""
+    name = unique("Settler")
+    folder = gateway.folder / "elsewhere" / name.lower().replace(" ", "-")
+    before = os.umask(0o022)
+    os.umask(before)
+    made = await on.calls.agent_create(name, workspace=str(folder))
+    assert made.workspace == str(folder)
+    assert stat.S_IMODE((await asyncio.to_thread(folder.stat)).st_mode) == 0o777 & ~before
+    written = await on.calls.file_set(made.id, "SOUL.md", "Be there.\n")
+    assert not written.missing
+    assert await asyncio.to_thread((folder / "SOUL.md").read_text) == "Be there.\n"
+    await on.calls.agent_delete(made.id, delete_files=True)

@@ -59,3 +59,17 @@ async def test_a_change_on_an_old_configuration_is_refused_and_others_folders_st
         await on.calls.config_patch({"tools": {"exec": {"pathPrepend": ["/nowhere"]}}}, old["hash"])
     patch = skill.missing(await on.calls.config(), tmp_path / "other")
     assert patch["tools"]["exec"]["pathPrepend"] == [*first, str(tmp_path / "other/bin")]
+
+
+async def test_a_folder_that_comes_after_the_gateway_is_seen_too(gateway: Gateway, on: Line) -> None:
+    """It may lie where nothing outlives a start of the machine, and be written by a service that starts later."""
+    root = gateway.folder / "later"
+    before = await on.calls.config()
+    await on.calls.config_patch(skill.missing(before, root), before["hash"])
+    assert await listed(on, root) == []
+    await asyncio.to_thread(skill.write_files, root, "/bin/echo this is ccp")
+    words: list[str] = []
+    for _ in range(100):
+        words = words or await listed(on, root)
+        await asyncio.sleep(0 if words else 0.1)
+    assert "Report command" in words[0]

@@ -33,6 +33,11 @@ class OneService:
         if self._trouble == "start":
             raise RuntimeError("the token is ccp_0123456789abcdef and the disk is full")
 
+    async def wind_down(self) -> None:
+        if self._trouble == "wind_down":
+            await asyncio.sleep(3600)
+        self._write("wind down")
+
     async def stop(self) -> None:
         self._write("stop")
         if self._trouble == "stop":

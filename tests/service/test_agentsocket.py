@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import grp
 import json
 import logging
+import os
 import socket
 import stat
 from collections.abc import AsyncIterator
@@ -52,10 +54,12 @@ async def test_agents_may_report_and_nothing_else(home: Home, server: AgentsServ
 
 
 async def test_a_group_may_be_let_in(home: Home) -> None:
-    server = AgentsServer(home.agents_socket, reported, mode=0o660)
+    group = grp.getgrgid(os.getgid()).gr_name
+    server = AgentsServer(home.agents_socket, reported, group=group)
     await server.start()
     try:
-        assert stat.S_IMODE(home.agents_socket.stat().st_mode) == 0o660
+        found = home.agents_socket.stat()
+        assert (stat.S_IMODE(found.st_mode), found.st_gid) == (0o660, os.getgid())
     finally:
         await server.stop()
 

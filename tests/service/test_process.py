@@ -123,6 +123,18 @@ def test_it_may_open_as_many_files_as_the_system_allows(home: Home) -> None:
     assert re.search(r"^Max open files +(\d+)", limits, re.MULTILINE)[1] == str(wanted)  # type: ignore[index]
 
 
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(signal.SIGTERM, ["start 0", "wind down 2", "stop 0"]), (signal.SIGINT, ["start 0", "stop 0"])],
+)
+def test_a_service_winds_down_while_its_sockets_are_open_when_it_is_terminated(
+    home: Home, spawned: Json, number: signal.Signals, words: list[str]
+) -> None:
+    os.kill(spawned["pid"], number)
+    os.waitpid(spawned["pid"], 0)
+    assert diary(home) == words
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_signals_end_it_in_order(home: Home, spawned: Json, number: signal.Signals) -> None:
     os.kill(spawned["pid"], number)

@@ -127,7 +127,7 @@ async def _files_set(world: World, connection: Connection, params: Json) -> Json
             details={"type": "agent_file_conflict", "name": name, "currentHash": current},
         )
     path = Path(agent.workspace) / name
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(params["content"])
     file = _file(agent, name, content=True)
     return {"ok": True, "agentId": agent.id, "workspace": agent.workspace, "file": file}

@@ -94,10 +94,10 @@ def _all(managed: Path, config: Json) -> list[Json]:
     extra = [
         Path(folder).expanduser() for folder in config.get("skills", {}).get("load", {}).get("extraDirs", [])
     ]
+    # Of two with one name the later folder's counts, and the managed one's before all of them.
     found: dict[str, Json] = {}
-    for source, root in (("openclaw-managed", managed), *(("openclaw-extra", folder) for folder in extra)):
-        for skill in _in(root, source):
-            found.setdefault(skill["name"], skill)
+    for source, root in (*(("openclaw-extra", folder) for folder in extra), ("openclaw-managed", managed)):
+        found |= {skill["name"]: skill for skill in _in(root, source)}
     return list(found.values())
 
 

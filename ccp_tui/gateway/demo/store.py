@@ -106,7 +106,7 @@ class Store:
         fresh.replace(self.config_path)
 
     def add_agent(self, agent: Agent) -> None:
-        Path(agent.workspace).mkdir(mode=0o700, parents=True, exist_ok=True)
+        Path(agent.workspace).mkdir(parents=True, exist_ok=True)
         self.agents[agent.id] = agent
         self.save()
 

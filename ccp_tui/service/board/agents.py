@@ -45,7 +45,7 @@ class Agents:
         check_size(soul)
         await self._c.need_gateway()
         made = await self._c.gateway.calls.agent_create(
-            name, model=model or None, emoji=emoji or None, workspace=None
+            name, model=model or None, emoji=emoji or None, workspace=self._c.workspace_for(name)
         )
         await self._c.db(lambda store: _join(store, made, name, role, emoji or made.emoji, model))
         if soul:

@@ -31,11 +31,18 @@ class AgentsServer(SocketServer):
     """The agents' socket: ``report`` and nothing else, at a bounded rate, over few connections that do not stay.
     The handler checks the token.
 
-    ``mode`` is 0600 where agents run as the service's own user; 0660 with a shared group where they do not.
+    Its mode is 0600 where agents run as the service's own user; 0660 with the shared ``group`` where they do not.
     """
 
-    def __init__(self, path: Path, report: Handler, *, mode: int = 0o600, deadline: float = DEADLINE) -> None:
-        super().__init__(path, mode=mode, max_frame=MAX_REPORT, deadline=deadline, accepted=MOST_ACCEPTED)
+    def __init__(self, path: Path, report: Handler, *, group: str = "", deadline: float = DEADLINE) -> None:
+        super().__init__(
+            path,
+            mode=0o660 if group else 0o600,
+            max_frame=MAX_REPORT,
+            deadline=deadline,
+            accepted=MOST_ACCEPTED,
+            group=group,
+        )
         self._report = report
         self._rates: OrderedDict[str, _Rate] = OrderedDict()
 

@@ -30,6 +30,7 @@ _WHOLE: dict[str, Callable[[Json], Any]] = {
     "activity": lambda payload: payload["ref"],
     "health": lambda payload: None,
     "attention": lambda payload: None,
+    "summary": lambda payload: None,
 }
 
 

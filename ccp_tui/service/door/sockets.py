@@ -56,9 +56,17 @@ class SocketServer:
     """
 
     def __init__(
-        self, path: Path, *, mode: int, max_frame: int, deadline: float, accepted: int | None = None
+        self,
+        path: Path,
+        *,
+        mode: int,
+        max_frame: int,
+        deadline: float,
+        accepted: int | None = None,
+        group: str = "",
     ) -> None:
         self.path = path
+        self._group = group
         self._accepted = accepted
         self._mode = mode
         self._max_frame = max_frame
@@ -71,7 +79,7 @@ class SocketServer:
         """Opens the socket. Raises SocketError."""
         self._server = await unix_serve(
             self._connection,
-            sock=listen(self.path, self._mode),
+            sock=listen(self.path, self._mode, self._group),
             compression=None,
             max_size=self._max_frame,
             ping_interval=None,  # the kernel tells at once when the other end of a Unix socket is gone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import grp
 import os
 import socket
 import stat
@@ -16,8 +17,18 @@ class SocketError(Exception):
     """A socket can't be opened; the text says why and what to do."""
 
 
-def listen(path: Path, mode: int) -> socket.socket:
-    """A bound Unix socket whose file has ``mode`` from birth; a socket file that is there is replaced."""
+def group_id(name: str) -> int:
+    """The id of a group, or -1, which changes nothing, for no name. Raises SocketError."""
+    try:
+        return grp.getgrnam(name).gr_gid if name else -1
+    except KeyError:
+        raise SocketError(f"CCP_AGENTS_GROUP names {name}, and there is no such group.") from None
+
+
+def listen(path: Path, mode: int, group: str = "") -> socket.socket:
+    """A bound Unix socket whose file is this user's alone from birth, then has ``mode`` and belongs to ``group``; a
+    socket file that is there is replaced. Raises SocketError."""
+    gid = group_id(group)
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         try:
@@ -26,11 +37,14 @@ def listen(path: Path, mode: int) -> socket.socket:
             path.unlink()
         except FileNotFoundError:
             pass
-        before = os.umask(0o777 & ~mode)
+        before = os.umask(0o177)
         try:
             server.bind(str(path))
         finally:
             os.umask(before)
+        if gid != -1:
+            os.chown(path, -1, gid)
+        path.chmod(mode)
     except OSError as error:
         server.close()
         raise SocketError(f"{path} can't be opened ({error.strerror or error}).") from None

@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 START_DEADLINE = 60.0  # seconds for the service's start: it may back up and migrate a database
 REQUESTS_DEADLINE = 5.0  # seconds that running requests get to end
+WIND_DOWN_DEADLINE = 10.0  # seconds for what must be done elsewhere before a stop
 STOP_DEADLINE = 10.0  # seconds for the service's own stop
 
 
@@ -56,6 +57,9 @@ class Service(Protocol):
         """Opens the store, reconciles, starts the tasks; the sockets open when it returns. It does not wait for the
         gateway."""
 
+    async def wind_down(self) -> None:
+        """Called first when SIGTERM ends the process, with the sockets still open: the machine may be stopping."""
+
     async def stop(self) -> None:
         """Ends the tasks and closes the store; the sockets are closed already."""
 
@@ -65,21 +69,22 @@ async def serve(
     build: Callable[[Home, Hub], Service],
     *,
     demo: bool = False,
-    agents_mode: int = 0o600,
+    agents_group: str = "",
     on_ready: Callable[[], None] | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
     """Runs one service on this home until SIGTERM, SIGINT, the method ``shutdown`` or ``stop`` (an event that the
     caller may set). A second signal cuts the waiting short.
 
-    Raises HomeError, LockError (AlreadyRunning), SocketError, or what the service's start raised.
+    ``agents_group`` may use the agents' socket. Raises HomeError, LockError (AlreadyRunning), SocketError, or what the
+    service's start raised.
     """
     home.prepare()
     descriptors.raise_limit()
     with HomeLock(home.lock):
         handler = logs.start_log(home)
         try:
-            await _run(home, build, demo, agents_mode, on_ready, stop or asyncio.Event())
+            await _run(home, build, demo, agents_group, on_ready, stop or asyncio.Event())
         except Exception as error:
             told = isinstance(error, SocketError | StoreError)  # their words say all there is to know
             log.error("the service could not run: %s", error, exc_info=not told)
@@ -92,7 +97,7 @@ async def _run(
     home: Home,
     build: Callable[[Home, Hub], Service],
     demo: bool,
-    agents_mode: int,
+    agents_group: str,
     on_ready: Callable[[], None] | None,
     stop: asyncio.Event,
 ) -> None:
@@ -114,12 +119,12 @@ async def _run(
         "demo": demo,
         "started_at": clock.now(),
     }
-    with _signals(stop) as hurry, descriptors.told_once():
+    with _signals(stop) as (hurry, got), descriptors.told_once():
         servers: list[ControlServer | AgentsServer] = []
         try:
             async with asyncio.timeout(START_DEADLINE):
                 await service.start()
-            servers.append(AgentsServer(home.agents_socket, service.report, mode=agents_mode))
+            servers.append(AgentsServer(home.agents_socket, service.report, group=agents_group))
             methods = {**service.methods, "shutdown": shutdown}
             servers.append(
                 ControlServer(home.control_socket, hub, methods, snapshot=service.snapshot, hello=hello)
@@ -131,6 +136,8 @@ async def _run(
                 on_ready()
             await stop.wait()
             log.info("stopping")
+            if got == [signal.SIGTERM]:
+                await _in_time(service.wind_down(), WIND_DOWN_DEADLINE, hurry, "winding down")
         finally:
             for server in servers:
                 closing = server.stop(REQUESTS_DEADLINE)
@@ -156,24 +163,26 @@ async def _in_time(step: Coroutine[Any, Any, None], deadline: float, hurry: asyn
 
 
 @contextlib.contextmanager
-def _signals(stop: asyncio.Event) -> Iterator[asyncio.Event]:
-    """Signals that end the service set ``stop``; a second one sets the event given here."""
+def _signals(stop: asyncio.Event) -> Iterator[tuple[asyncio.Event, list[signal.Signals]]]:
+    """Signals that end the service set ``stop``; a second one sets the event given here. And which came."""
     loop = asyncio.get_running_loop()
     hurry = asyncio.Event()
+    got: list[signal.Signals] = []
 
-    def take(name: str) -> None:
-        log.info("got %s", name)
+    def take(number: signal.Signals) -> None:
+        log.info("got %s", number.name)
         (hurry if stop.is_set() else stop).set()
+        got.append(number)
 
     taken = []
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         with contextlib.suppress(
             ValueError, RuntimeError, NotImplementedError
         ):  # not the main thread: a test, a demo
-            loop.add_signal_handler(number, take, number.name)
+            loop.add_signal_handler(number, take, number)
             taken.append(number)
     try:
-        yield hurry
+        yield hurry, got
     finally:
         for number in taken:
             loop.remove_signal_handler(number)

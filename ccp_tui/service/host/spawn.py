@@ -145,7 +145,7 @@ def _launch(command: list[str], home: Home) -> subprocess.Popen[bytes]:
 
 
 def _environment(home: Home) -> dict[str, str]:
-    env = {**os.environ, "CCP_HOME": str(home.root)}
+    env = {**os.environ, "CCP_HOME": str(home.root), "CCP_AGENTS_SOCKET_PATH": str(home.agents or "")}
     source = Path(ccp_tui.__file__).parents[1]
     if (source / "pyproject.toml").exists():  # run from a checkout, which need not be installed
         env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(source), env.get("PYTHONPATH"))))

@@ -67,7 +67,11 @@ class Crew:
                 if member["asked_at"] is None:
                     await self._c.db(lambda store: store.crew.change(member["id"], asked_at=clock.now()))
                 remote = await joining.made(
-                    gateway, member["name"], model=member["model"], emoji=member["emoji"]
+                    gateway,
+                    member["name"],
+                    model=member["model"],
+                    emoji=member["emoji"],
+                    workspace=self._c.workspace_for(member["name"]),
                 )
             soul = _soul(member) if ours else ""
             if soul:

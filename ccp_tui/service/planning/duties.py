@@ -111,7 +111,8 @@ class Duties:
         gateway = self._c.gateway
         remote = await joining.on_gateway(gateway, role.name)
         if remote is None:
-            remote = await joining.made(gateway, role.name, model=None, emoji=role.emoji)
+            workspace = self._c.workspace_for(role.name)
+            remote = await joining.made(gateway, role.name, model=None, emoji=role.emoji, workspace=workspace)
         agent = remote.id
         contents = {name: await self._written(agent, name, text) for name, text in role.files.items()}
 

@@ -26,10 +26,15 @@ async def on_gateway(gateway: GatewayClient, name: str) -> RemoteAgent | None:
     return named(await gateway.calls.agents_list(), name)
 
 
-async def made(gateway: GatewayClient, name: str, *, model: str | None, emoji: str | None) -> RemoteAgent:
-    """A new agent, or the one that an earlier call made whose answer nobody heard. Raises GatewayError."""
+async def made(
+    gateway: GatewayClient, name: str, *, model: str | None, emoji: str | None, workspace: str | None
+) -> RemoteAgent:
+    """A new agent, or the one that an earlier call made whose answer nobody heard. ``workspace``: see
+    :meth:`Context.workspace_for`. Raises GatewayError."""
     try:
-        return await gateway.calls.agent_create(name, model=model or None, emoji=emoji or None)
+        return await gateway.calls.agent_create(
+            name, model=model or None, emoji=emoji or None, workspace=workspace
+        )
     except GatewayUnavailable:
         raise
     except GatewayError as error:

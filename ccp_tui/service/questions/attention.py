@@ -7,6 +7,7 @@ for a key that is new rings it once for each.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from ccp_tui import clock, wire
@@ -59,6 +60,7 @@ class Attention:
         self._background = background
         self._changed = asyncio.Event()
         self.told: list[Row] = []  # the queue as subscribers know it; the next change is told as it comes
+        self.on_told: Callable[[], None] = lambda: None
 
     def methods(self) -> dict[str, Method]:
         return {"attention.list": self._list, "approval.resolve": self._resolve}
@@ -154,6 +156,7 @@ class Attention:
             if items != self.told:
                 self.told = items
                 self._c.hub.publish("attention", {"attention": items})
+                self.on_told()
 
 
 def _asks(card: Row) -> bool:

@@ -1,8 +1,9 @@
 """The reporting skill: a note for agents about ``ccp report``, and ``ccp`` itself on the PATH of their commands.
 
-Both live in folders of ours; the gateway is told of them by one change of its configuration (``skills.load.extraDirs``
-and ``tools.exec.pathPrepend``: tools/skills-config.md and tools/exec.md of OpenClaw), which it takes up without
-a restart. Changes of the configuration end runs that are just beginning, so nothing is written that is right already.
+Both live in folders of ours, where the agents' socket is; the gateway is told of them by one change of its
+configuration (``skills.load.extraDirs`` and ``tools.exec.pathPrepend``: tools/skills-config.md and tools/exec.md of
+OpenClaw), which it takes up without a restart. Changes of the configuration end runs that are just beginning, so
+nothing is written that is right already.
 Agents can do without: every prompt carries the full path of the command.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from urllib.parse import urlsplit
 from ccp_tui.gateway import GatewayError, GatewayUnavailable
 from ccp_tui.gateway.nouns import mapping, sequence, text
 from ccp_tui.service.context import Context
+from ccp_tui.service.door.unixsocket import SocketError, group_id
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +82,8 @@ class Skill:
             scope = text(error.details.get("missingScope"))
             why = f"this login may not change its configuration ({scope})" if scope else error.message
             self._c.live.skill = f"the gateway did not take the reporting skill: {why}"
+        except SocketError as error:
+            self._c.live.skill = f"the reporting skill can't be given to agents: {error}"
         except OSError as error:
             self._c.live.skill = f"the reporting skill can't be written: {error.strerror or error}"
         if self._c.live.skill:
@@ -89,8 +94,14 @@ class Skill:
         host = urlsplit(self._c.gateway.status.url).hostname or ""
         if host not in ("127.0.0.1", "::1", "localhost"):
             return f"the gateway runs elsewhere ({host}), so agents there have no reporting skill"
-        root = self._c.home.root
-        await asyncio.to_thread(write_files, root, launched(self._c.settings.ccp_command))
+        home, root = self._c.home, self._c.home.for_agents
+        await asyncio.to_thread(
+            write_files,
+            root,
+            launched(self._c.settings.ccp_command),
+            socket=home.agents,
+            group=self._c.settings.agents_group,
+        )
         for left in reversed(range(TRIES)):
             before = await self._c.gateway.calls.config()
             if patch := missing(before, root):
@@ -118,10 +129,19 @@ class Skill:
         return False
 
 
-def write_files(root: Path, command: str) -> None:
-    """The skill's folder and the one with ``ccp``; what is right already is not touched."""
-    _write(root / "skills" / NAME / "SKILL.md", SKILL, 0o600)
-    _write(root / "bin" / "ccp", f'#!/bin/sh\nexec {command} "$@"\n', 0o700)
+def write_files(root: Path, command: str, *, socket: Path | None = None, group: str = "") -> None:
+    """The skill's folder and the one with ``ccp``; what is right already is not touched.
+
+    ``socket``: the agents' socket where it is not in the home. ``group``: who may read all this besides this user.
+    Raises OSError, SocketError.
+    """
+    gid = group_id(group)
+    for folder in (root / "skills", root / "skills" / NAME, root / "bin"):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _open_to(folder, gid)
+    told = f"export CCP_AGENTS_SOCKET={shlex.quote(str(socket))}\n" if socket else ""
+    _write(root / "skills" / NAME / "SKILL.md", SKILL, 0o600, gid)
+    _write(root / "bin" / "ccp", f'#!/bin/sh\n{told}exec {command} "$@"\n', 0o700, gid)
 
 
 def launched(command: str) -> str:
@@ -144,11 +164,20 @@ def missing(before: dict[str, Any], root: Path) -> dict[str, Any]:
     return patch
 
 
-def _write(path: Path, content: str, mode: int) -> None:
-    if path.is_file() and path.read_text(errors="replace") == content and path.stat().st_mode & 0o777 == mode:
-        return
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(content)
-    fresh.chmod(mode)
-    fresh.replace(path)
+def _write(path: Path, content: str, mode: int, gid: int) -> None:
+    if not (path.is_file() and path.read_text(errors="replace") == content):
+        fresh = path.with_name(f".{path.name}.{os.getpid()}")
+        fresh.write_text(content)
+        fresh.chmod(mode)
+        fresh.replace(path)
+    _open_to(path, gid, mode)
+
+
+def _open_to(path: Path, gid: int, mode: int = 0o700) -> None:
+    """This user's alone, or with a group also the group's to read, and to run or enter what is not only read."""
+    wanted = mode | (mode >> 3 & 0o050 if gid != -1 else 0)
+    found = path.stat()
+    if gid not in (-1, found.st_gid):
+        os.chown(path, -1, gid)
+    if found.st_mode & 0o777 != wanted:
+        path.chmod(wanted)

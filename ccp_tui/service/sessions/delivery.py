@@ -53,6 +53,7 @@ class Deliveries:
         self._background = background
         self._wakeup = asyncio.Event()
         self._unstuck: set[int] = set()
+        self._sending = asyncio.Lock()
         self.report = report_command(context.settings.ccp_command, context.home.agents_socket)
 
     def start(self) -> None:
@@ -60,6 +61,11 @@ class Deliveries:
 
     def wake(self) -> None:
         self._wakeup.set()
+
+    async def quiet(self) -> None:
+        """Returns once the message that is on its way, if one is, has been answered."""
+        async with self._sending:
+            pass
 
     def abort(self, session_key: str) -> None:
         """Aborts what runs in a session whose attempt ended, and below it; again while the gateway is away."""
@@ -88,7 +94,8 @@ class Deliveries:
             for row in await self._c.db(lambda store: store.outbox.open()):
                 if self._c.gateway_problem:
                     break  # the next connect wakes us
-                await survive(self._deliver(row), "sending a message")
+                async with self._sending:
+                    await survive(self._deliver(row), "sending a message")
 
     async def _deliver(self, row: Row) -> None:
         for attempt in range(SEND_TRIES):

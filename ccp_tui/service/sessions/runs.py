@@ -153,9 +153,10 @@ class Runs:
     async def settle(self, session_key: str) -> bool:
         """Tells the judge, or the owner of a session, that nothing goes on in it; whether that was all.
 
-        While everything is stopped nobody is told: what was cut off is no outcome, and goes on at the resume.
+        While everything is stopped, or the machine stops, nobody is told: what was cut off is no outcome, and goes on
+        at the resume, or the next start.
         """
-        if self._c.live.emergency:
+        if self._c.live.emergency or self._c.live.stopping:
             return True
         known = self._known.get(session_key)
         if known and known.attempt is not None:

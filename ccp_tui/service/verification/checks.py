@@ -29,7 +29,11 @@ SWEEPS = 5
 Row = dict[str, Any]
 
 
-class ChecksUserError(Exception):
+class CannotRun(Exception):
+    """No check can be run here, whatever it says; the words say why."""
+
+
+class ChecksUserError(CannotRun):
     """The user that checks must run as can't be used; the words say why."""
 
 

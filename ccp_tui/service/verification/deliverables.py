@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NoReturn
 
 from ccp_tui.text import clean
 
@@ -45,15 +46,26 @@ def look(workspace: Path, path: str) -> Found:
         real = at.resolve(strict=True)
     except FileNotFoundError:
         raise NotDelivered(f"{relative} does not exist in your workspace: create it first") from None
+    except PermissionError:
+        raise NotDelivered(_closed(relative)) from None
     except (OSError, RuntimeError) as error:
         raise NotDelivered(f"{relative} can't be looked at ({error})") from None
     if not real.is_relative_to(root):
         raise NotDelivered(f"{relative} leads out of your workspace through a link: deliver the file itself")
     try:
         size, digest = _folder(real) if real.is_dir() else _file(real)
+    except PermissionError:
+        raise NotDelivered(_closed(relative)) from None
     except OSError as error:
         raise NotDelivered(f"{relative} can't be read ({error.strerror})") from None
     return Found(relative, size, digest)
+
+
+def _closed(path: str) -> str:
+    """For an agent that is another user than the service, and made something for itself alone."""
+    return (
+        f"{path} can't be read by the board: open it and the folders above it to your group (chmod -R g+rX)"
+    )
 
 
 def there_already(workspace: Path, paths: Iterable[str]) -> list[str]:
@@ -76,12 +88,19 @@ def _file(path: Path) -> tuple[int, str]:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """The files that make up a delivered folder, in their order; not what a check leaves behind by running."""
-    return sorted(
-        one
-        for one in folder.rglob("*")
-        if one.is_file() and not one.is_symlink() and CACHES.isdisjoint(one.relative_to(folder).parts)
-    )
+    """The files that make up a delivered folder, in their order; not what a check leaves behind by running.
+
+    Raises OSError: a folder in it that can't be read is not one that is empty.
+    """
+    found: list[Path] = []
+    for base, folders, names in os.walk(folder, onerror=_raise):
+        folders[:] = [name for name in folders if name not in CACHES]
+        found += [Path(base, name) for name in names if name not in CACHES]
+    return sorted(one for one in found if one.is_file() and not one.is_symlink())
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error
 
 
 def _folder(path: Path) -> tuple[int, str]:

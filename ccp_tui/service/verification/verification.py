@@ -14,7 +14,7 @@ from ccp_tui.service.execution import prompts
 from ccp_tui.service.execution.outcomes import WAY_ON, hold
 from ccp_tui.service.sessions.delivery import Deliveries
 from ccp_tui.service.sessions.feedback import send_back
-from ccp_tui.service.verification import checks
+from ccp_tui.service.verification import checks, checksocket
 from ccp_tui.service.verification.reviewing import ask
 from ccp_tui.store import Store
 
@@ -49,13 +49,19 @@ class Verification:
         results = []
         for position, check in enumerate(spec["checks"]):
             try:
-                result = await checks.run(check, workspace, self._c.settings.checks_user)
-            except checks.ChecksUserError as error:
+                result = await self._check(check, workspace)
+            except checks.CannotRun as error:
                 await self._cannot(attempt, str(error))
                 return False
             results.append(result)
             await self._keep(attempt, current["id"], position, result)
         return await self._c.db(lambda store: self._decide(store, attempt, current, results))
+
+    async def _check(self, check: Row, workspace: Path) -> Row:
+        settings = self._c.settings
+        if settings.checks_socket:
+            return await checksocket.run(check, workspace, settings.checks_socket)
+        return await checks.run(check, workspace, settings.checks_user)
 
     async def _cannot(self, attempt: int, reason: str) -> None:
         """No check can be run here: not the worker's fault, so the round stands and the person is told."""
