@@ -8,12 +8,13 @@ from functools import cache
 
 import pytest
 
-from tests.house.tree import PACKAGE, Import, imports, sources
+from tests.house.tree import PACKAGE, ROOT, Import, imports, sources
 
 GROUND = {"clock", "text", "wire", "paths", "failures", "__version__"}
 MAY_IMPORT: dict[str, set[str]] = {
     "__version__": set(),
     "clock": set(),
+    "doors": set(),
     "failures": set(),
     "lifecycle": set(),
     "model": set(),
@@ -24,15 +25,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "specnodes": {"text"},
     "spec": {"specnodes", "text"},
     "rows": {"text"},
+    "sshkeys": set(),
     "mirror": {"rows", "wire"},
     "client": GROUND | {"mirror", "rows"},
     "store": {"clock", "text", "paths", "lifecycle", "model", "policy", "spec"},
     "gateway": GROUND,
     "service": GROUND | {"store", "gateway", "lifecycle", "model", "policy", "spec"},
     "incus": GROUND,
-    "screens": GROUND | {"client", "mirror", "policy", "rows", "spec"},
+    "screens": GROUND | {"client", "doors", "incus", "mirror", "policy", "rows", "spec", "sshkeys"},
     "app": GROUND | {"client", "mirror", "rows", "spec", "screens"},
-    "cli": GROUND | {"client", "spec"},
+    "fleet_app": GROUND | {"incus", "screens"},
+    "cli": GROUND | {"client", "doors", "spec", "sshkeys"},
     "demo": GROUND | {"client", "gateway", "service", "spec", "app", "cli"},
     "__main__": {"cli"},
 }
@@ -40,11 +43,16 @@ MAY_IMPORT: dict[str, set[str]] = {
 LAZY: dict[str, set[str]] = {
     "cli.context": {"service"},
     "cli.stop": {"service"},
+    "cli.check_runner": {"service"},
+    "cli.summary": {"service"},
     "cli.serve": {"service", "gateway", "store"},
     "cli.demo": {"demo"},
     "cli.doctor_gateway": {"gateway"},
     "cli.doctor_links": {"gateway", "service"},
     "cli": {"app"},
+    "cli.fleet": {"fleet_app", "incus"},
+    "cli.fleet_base": {"incus"},
+    "cli.fleet_create": {"incus"},
     "screens.widgets.lines": {"app"},  # for the type of the running app
 }
 DATABASE = {"sqlite3", "sqlite_utils"}
@@ -90,7 +98,17 @@ def test_only_the_store_opens_the_database() -> None:
 
 def test_only_screens_draw() -> None:
     users = {_room(found.module) for found in _all() if found.name.split(".")[0] in SCREEN}
-    assert users <= {"app", "screens"}
+    assert users <= {"app", "fleet_app", "screens"}
+
+
+def test_screens_and_verbs_know_the_fleet_by_its_facade_alone() -> None:
+    rooms = ("screens", "fleet_app", "cli")
+    named = {
+        found.name
+        for found in _all()
+        if _room(found.module) in rooms and found.name.startswith(f"{PACKAGE}.incus")
+    }
+    assert named == {f"{PACKAGE}.incus"}
 
 
 def test_only_the_fleet_talks_to_incus() -> None:
@@ -116,6 +134,8 @@ print(*sorted({{name.split(".")[0] for name in sys.modules}}), file=sys.stderr)
         ["task", "list", "--help"],
         ["task", "list", "--json"],
         ["report", "--token", "", "submit"],
+        ["fleet", "--help"],
+        ["fleet", "create", "--help"],
     ],
 )
 def test_verbs_load_little(words: list[str]) -> None:
@@ -141,3 +161,28 @@ def test_verbs_load_little(words: list[str]) -> None:
         "pylxd",
     }
     assert not loaded & heavy
+
+
+FLEET = """
+import sys
+import ccp_tui.incus
+from tests.support.fakefleet import FakeFleet
+from ccp_tui.cli import main
+ccp_tui.incus.Fleet = lambda *_, **__: FakeFleet()
+main(["fleet", "list", "--json"])
+print(*sorted({name.split(".")[0] for name in sys.modules}), file=sys.stderr)
+"""
+
+
+def test_the_list_of_deployments_loads_no_screen_and_the_facade_no_pylxd() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", FLEET], capture_output=True, text=True, check=True, timeout=60, cwd=ROOT
+    )
+    assert ran.stdout.startswith("[{")
+    assert not set(ran.stderr.splitlines()[-1].split()) & {
+        "textual",
+        "rich",
+        "pylxd",
+        "sqlite3",
+        "websockets",
+    }

@@ -16,6 +16,9 @@ from tests.house.tree import LINKED, PACKAGE, ROOT, files
 
 pytestmark = pytest.mark.slow
 
+# Files at the top that the package has by a link.
+TOP = ("schema.sql", "constraints.txt")
+
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -35,7 +38,7 @@ def _shipped() -> set[str]:
         parts = path.relative_to(ROOT).parts
         if parts[0] == PACKAGE:
             names.add("/".join(parts))
-        elif parts[0] in LINKED or parts == ("schema.sql",):
+        elif parts[0] in LINKED or (len(parts) == 1 and parts[0] in TOP):
             names.add("/".join((PACKAGE, *parts)))
     return names
 
@@ -43,14 +46,15 @@ def _shipped() -> set[str]:
 def test_the_wheel_holds_the_package_and_nothing_else(built: Path) -> None:
     with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel:
         held = {name for name in wheel.namelist() if ".dist-info/" not in name}
-        assert wheel.read(f"{PACKAGE}/schema.sql") == (ROOT / "schema.sql").read_bytes()
+        for name in TOP:
+            assert wheel.read(f"{PACKAGE}/{name}") == (ROOT / name).read_bytes()
     assert held == _shipped()
 
 
 def test_the_sdist_holds_what_the_wheel_needs(built: Path) -> None:
     with tarfile.open(next(built.glob("*.tar.gz"))) as sdist:
         held = {name.partition("/")[2] for name in sdist.getnames()}
-    assert _shipped() | {"schema.sql", "pyproject.toml", "README.md", "LICENSE"} <= held
+    assert _shipped() | {*TOP, "pyproject.toml", "README.md", "LICENSE"} <= held
 
 
 def test_the_wheel_works_where_it_is_installed(built: Path, tmp_path: Path) -> None:

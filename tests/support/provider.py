@@ -91,7 +91,7 @@ def turns(steps: tuple[Step, ...]) -> list[list[Step]]:
 class Provider:
     """The server, in threads of its own. Use as a context manager."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
         self._lock = threading.Lock()
         self._requests: list[ModelRequest] = []
         provider = self
@@ -99,13 +99,13 @@ class Provider:
         class Handler(_Handler):
             owner = provider
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self._server = ThreadingHTTPServer((host, port), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="provider", daemon=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        return f"http://{self._server.server_address[0]!s}:{self._server.server_address[1]}/v1"
 
     @property
     def requests(self) -> list[ModelRequest]:

@@ -1,0 +1,1 @@
+"""The Incus API, one idea per file. Nothing here knows what a deployment is."""

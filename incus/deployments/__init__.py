@@ -1,0 +1,1 @@
+"""Deployments: what the fleet makes of containers, one concern per file."""
