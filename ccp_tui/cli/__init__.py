@@ -29,6 +29,7 @@ NOUNS = {
     "events": "what happened, and what happens (--follow)",
     "search": "find tasks, specs, messages and events",
     "status": "the service, the gateway and the tasks in one look",
+    "summary": "the same as one line of JSON, and one at each change (--follow)",
     "dispatch-plan": "what would start now, and why the rest does not",
     "stop-work": "emergency stop: abort every run, start nothing",
     "resume-work": "let everything go on after stop-work",
@@ -36,7 +37,10 @@ NOUNS = {
     "serve": "run the control service in the foreground",
     "stop": "end the control service",
     "backup": "copy the database while it is in use",
+    "fleet": "deployments, each in a container of its own: create, watch, attach",
     "doctor": "what is missing here, and how to mend it",
+    "login": "for SSH's forced command: the board, or a verb that only reads",
+    "check-runner": "for systemd: run one check that comes on standard input",
     "demo": "a board that moves by itself, in a throw-away home",
 }
 

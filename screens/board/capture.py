@@ -9,6 +9,7 @@ from typing import Any
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
+from textual.message import Message
 from textual.widgets import Input
 
 from ccp_tui.rows import AgentRow, MissionRow
@@ -39,6 +40,9 @@ class Cycle(Line, can_focus=True):
     """A field with a few values: left and right (or a first letter) change it."""
 
     DEFAULT_CSS = "Cycle { height: 1; margin-top: 1; }"
+
+    class Changed(Message):
+        """Another value was chosen."""
 
     def __init__(self, label: str, values: Sequence[tuple[Any, str]], at: int = 0) -> None:
         super().__init__()
@@ -79,6 +83,7 @@ class Cycle(Line, can_focus=True):
             return
         event.stop()
         self.redraw()
+        self.post_message(self.Changed())
 
 
 class TitleInput(Input):

@@ -7,7 +7,7 @@ from typing import Any
 from ccp_tui.screens.palette.finder import Finder, beneath, marked
 from ccp_tui.screens.palette.fuzzy import match
 from ccp_tui.screens.widgets.actions import Action
-from ccp_tui.screens.widgets.base import CcpScreen
+from ccp_tui.screens.widgets.basescreen import BaseScreen
 from ccp_tui.screens.widgets.rowlist import Row
 
 KEYS_WIDTH = 16
@@ -20,7 +20,7 @@ class HelpScreen(Finder):
     PLACEHOLDER = "type to filter"
     HINT = "enter runs it · esc leaves"
 
-    def __init__(self, subject: CcpScreen | None = None) -> None:
+    def __init__(self, subject: BaseScreen | None = None) -> None:
         super().__init__("What works here")
         self.subject = subject
         self.offered: dict[str, list[Action]] = {}
@@ -33,8 +33,8 @@ class HelpScreen(Finder):
             self.query_one(".box").border_title = title.replace("[", r"\[")
 
     def narrow(self, text: str) -> None:
-        palette, rows = self.ccp.palette, list[Row]()
-        plain = self.ccp.glyphs.ascii
+        palette, rows = self.shell.palette, list[Row]()
+        plain = self.shell.glyphs.ascii
         for group, actions in self.offered.items():
             listed = []
             for action in actions:

@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.widgets import Input
 
-from ccp_tui.screens.widgets.base import CcpScreen
+from ccp_tui.screens.widgets.basescreen import BaseScreen
 from ccp_tui.screens.widgets.dialogs import Dialog, Words
 from ccp_tui.screens.widgets.lines import Piece
 from ccp_tui.screens.widgets.rowlist import Row, RowList
@@ -109,8 +109,8 @@ def marked(text: str, at: Sequence[int], style: Style, match: Style) -> list[Pie
     return pieces
 
 
-def beneath(screen: Finder) -> CcpScreen | None:
+def beneath(screen: Finder) -> BaseScreen | None:
     """The screen that a box was opened over."""
     stack = screen.app.screen_stack
     below = stack[: stack.index(screen)] if screen in stack else stack
-    return next((each for each in reversed(below) if isinstance(each, CcpScreen)), None)
+    return next((each for each in reversed(below) if isinstance(each, BaseScreen)), None)

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from ccp_tui.screens.palette.finder import Finder, beneath, marked
 from ccp_tui.screens.palette.fuzzy import match
-from ccp_tui.screens.widgets.base import CcpScreen
+from ccp_tui.screens.widgets.basescreen import BaseScreen
 from ccp_tui.screens.widgets.lines import Piece, cut
 from ccp_tui.screens.widgets.rowlist import Row
 
@@ -45,7 +45,7 @@ class PaletteScreen(Finder):
 
     def __init__(self, text: str = "") -> None:
         super().__init__("Palette", text)
-        self.subject: CcpScreen | None = None
+        self.subject: BaseScreen | None = None
         self.entries: list[Entry] = []
         self.many = False
 

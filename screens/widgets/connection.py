@@ -2,61 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from rich.cells import cell_len
-from rich.style import Style
 from textual.strip import Strip
 
 from ccp_tui.rows import Health, Link, LinkState
 from ccp_tui.screens.widgets.dialogs import wrap
-from ccp_tui.screens.widgets.lines import Drawn, Line, Piece, cut, fit
+from ccp_tui.screens.widgets.lines import Drawn, HeadLine, Piece, cut, fit
 
 
-class TitleLine(Line):
-    """The top line: the screen's title on the left; on the right the truth about service and gateway, always."""
+class TitleLine(HeadLine):
+    """The top line of the board's screens: on the right the truth about service and gateway, always."""
 
     def __init__(self) -> None:
-        super().__init__(id="title")
-        self._title: Sequence[Piece] = ()
+        super().__init__()
         self._health = Health()
         self._link = Link()
         self._waiting = 0
-
-    def show_title(self, pieces: Sequence[Piece]) -> None:
-        """The left part."""
-        self._title = pieces
-        self.redraw()
 
     def show_connection(self, health: Health, link: Link, waiting: int) -> None:
         """The right part: the link to the service, the gateway behind it, and how many things need the person."""
         self._health, self._link, self._waiting = health, link, waiting
         self.redraw()
 
-    def filler(self) -> Style:
-        return self.palette.bar
-
-    def pieces(self, width: int) -> Iterable[Piece]:
+    def right(self) -> Iterable[Piece]:
         palette, glyphs = self.palette, self.glyphs
         words, mood = connection_words(self._health, self._link)
         mark = glyphs.dot if mood == "good" else glyphs.ring if mood == "warn" else glyphs.cross
         style = palette.on_bar({"good": palette.good, "warn": palette.warn, "bad": palette.bad}[mood])
-        right: list[Piece] = []
         if self._waiting:
-            right.append(
-                (
-                    f" ! {self._waiting} need{'s' if self._waiting == 1 else ''} you ",
-                    palette.on_bar(palette.warn),
-                )
-            )
+            needs = f" ! {self._waiting} need{'s' if self._waiting == 1 else ''} you "
+            yield needs, palette.on_bar(palette.warn)
         if self._health.service.demo:
-            right.append((" demo ", palette.on_bar(palette.accent)))
-        right.append((f" {mark} {words} ", style))
-        room = max(0, width - sum(cell_len(text) for text, _ in right))
-        title = fit(self._title, room, palette.bar)
-        yield from ((text, style or palette.bar) for text, style, _ in title)
-        yield from right
+            yield " demo ", palette.on_bar(palette.accent)
+        yield f" {mark} {words} ", style
 
 
 class Trouble(NamedTuple):
@@ -95,6 +76,8 @@ class TroubleLines(Drawn):
         room = max(1, width - 4)
         detail, fix = self.trouble
         shown = list(wrap(fix or detail, room))
+        if not shown:
+            return []
         if len(shown) > self.MOST:
             shown[self.MOST - 1 :] = [cut(" ".join(shown[self.MOST - 1 :]), room, glyphs.ellipsis)]
         lines: list[list[Piece]] = [[("   ", palette.warn), (each, palette.warn)] for each in shown]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from rich.cells import cell_len
 from textual import events
@@ -20,10 +20,12 @@ from textual.screen import ModalScreen
 from textual.strip import Strip
 from textual.widgets import Input, TextArea
 
-from ccp_tui.screens.widgets.emergency import StopLine
 from ccp_tui.screens.widgets.lines import Drawn, Line, Piece, cut, fit
 from ccp_tui.screens.widgets.thrift import thrifty
 from ccp_tui.text import clean, one_line
+
+if TYPE_CHECKING:
+    from ccp_tui.screens.widgets.shell import Shell
 
 T = TypeVar("T")
 
@@ -110,6 +112,10 @@ class Dialog(ModalScreen[Any]):
         thrifty(self)
         self.box_title = one_line(title)
 
+    @property
+    def shell(self) -> Shell:
+        return cast("Shell", self.app)
+
     def fields(self) -> ComposeResult:
         """The widgets in the box."""
         return iter(())
@@ -117,7 +123,7 @@ class Dialog(ModalScreen[Any]):
     def compose(self) -> ComposeResult:
         box = Vertical(*self.fields(), classes="box")
         box.border_title = clean(self.box_title).replace("[", r"\[")
-        yield StopLine()
+        yield from self.shell.over_dialogs()
         yield box
 
     def action_leave(self) -> None:

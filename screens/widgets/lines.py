@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from ccp_tui.app import CcpApp
     from ccp_tui.screens.widgets.glyphs import Glyphs
     from ccp_tui.screens.widgets.palette import Palette
+    from ccp_tui.screens.widgets.shell import Shell
 
 Piece = tuple[str, Style]
+CLOSE = 8  # the cells between two runs that cost no more than moving the terminal's cursor
 
 
 class Drawn(Widget):
@@ -36,12 +38,16 @@ class Drawn(Widget):
         return app
 
     @property
+    def shell(self) -> Shell:
+        return cast("Shell", self.app)
+
+    @property
     def palette(self) -> Palette:
-        return self.ccp.palette
+        return self.shell.palette
 
     @property
     def glyphs(self) -> Glyphs:
-        return self.ccp.glyphs
+        return self.shell.glyphs
 
 
 class Line(Drawn):
@@ -110,12 +116,29 @@ def _difference(before: Sequence[Segment], after: Sequence[Segment]) -> tuple[in
     return (differing[0], differing[-1] + 1) if differing else None
 
 
+def differing_runs(before: Sequence[Segment], after: Sequence[Segment]) -> list[tuple[int, int]]:
+    """The runs of cells [from, to) in which two lines differ; those that lie close are one: moving costs bytes too."""
+    old, new = _cells(before), _cells(after)
+    if len(old) != len(new):
+        return [(0, max(len(old), len(new)))]
+    runs: list[tuple[int, int]] = []
+    for at, (a, b) in enumerate(zip(old, new, strict=True)):
+        if a == b:
+            continue
+        if runs and at - runs[-1][1] < CLOSE:
+            runs[-1] = (runs[-1][0], at + 1)
+        else:
+            runs.append((at, at + 1))
+    return runs
+
+
 def _cells(segments: Sequence[Segment]) -> list[tuple[str, Style | None]]:
     cells: list[tuple[str, Style | None]] = []
     for text, style, _ in segments:
         for character in text:
             cells.append((character, style))
-            cells.extend([("", style)] * (cell_len(character) - 1))
+            # A wide character's other cell changes with it: it can't be drawn in halves.
+            cells.extend([(f"{character}…", style)] * (cell_len(character) - 1))
     return cells
 
 
@@ -126,6 +149,34 @@ def cut(text: str, width: int, ellipsis: str = "…") -> str:
     if cell_len(text) <= width:
         return text
     return set_cell_size(text, width - cell_len(ellipsis)).rstrip() + ellipsis
+
+
+class HeadLine(Line):
+    """The top line: the screen's title on the left; on the right what :meth:`right` says, always whole."""
+
+    def __init__(self) -> None:
+        super().__init__(id="title")
+        self._title: Sequence[Piece] = ()
+
+    def show_title(self, pieces: Sequence[Piece]) -> None:
+        """The left part."""
+        self._title = pieces
+        self.redraw()
+
+    def right(self) -> Iterable[Piece]:
+        """The right part."""
+        return ()
+
+    def filler(self) -> Style:
+        return self.palette.bar
+
+    def pieces(self, width: int) -> Iterable[Piece]:
+        right = list(self.right())
+        room = max(0, width - sum(cell_len(text) for text, _ in right))
+        yield from (
+            (text, style or self.filler()) for text, style, _ in fit(self._title, room, self.filler())
+        )
+        yield from right
 
 
 class HintBar(Line):

@@ -13,7 +13,7 @@ from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 
-from ccp_tui.screens.widgets.lines import Piece, fit
+from ccp_tui.screens.widgets.lines import Piece, differing_runs, fit
 from ccp_tui.screens.widgets.lineview import LineView
 
 
@@ -155,8 +155,8 @@ class RowList(LineView):
         for y in range(max(len(before), len(after))):
             old = before[y] if y < len(before) else blank
             new = after[y] if y < len(after) else blank
-            if list(old) != list(new):
-                self.refresh(Region(0, y, self.size.width, 1))
+            for first, last in differing_runs(list(old), list(new)):
+                self.refresh(Region(first, y, last - first, 1))
 
     def on_resize(self) -> None:
         self._see_cursor()

@@ -18,13 +18,19 @@ SHOWS = {
              "A approves this version"],
     "question": ["ccp planner asks about OWL-15", "the week's plan first", "enter sends",
                  "Both and “Keep the rota on one screen.”"],
+    "fleet": ["owls", "192.0.2.1:2201", "1.4", "stopping", "barn", "3 things need you", "before-upgrade",
+              "ssh -p 2201 ccp@192.0.2.1"],
+    "wizard": ["night-walk", "2 cores, 2GiB memory, 10GiB disk", "key ann@owls", "anthropic", "with a key",
+               "nothing was made yet"],
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", PICTURES)
-async def test_a_picture_shows_what_it_is_for(name: str, tmp_path: Path) -> None:
-    scene, size = PICTURES[name]
-    picture = await draw(tmp_path, scene, size)
+async def test_a_picture_shows_what_it_is_for(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    picture = await draw(tmp_path, name)
     words = html.unescape(re.sub("<[^>]*>", "\n", picture)).replace("\xa0", " ")
     for each in SHOWS[name]:
         assert each in words
