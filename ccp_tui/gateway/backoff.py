@@ -6,7 +6,9 @@ import random
 from collections.abc import Callable
 
 FIRST_S = 1.0
-LONGEST_S = 30.0
+# The gateway is on this machine: knocking costs nothing, and agents work on unseen while nobody listens.
+LONGEST_S = 5.0
+LONGEST_WISH_S = 30.0
 # Full jitter may draw zero; a floor keeps a gateway that drops us at once from being hammered.
 SHORTEST_S = 0.25
 STARTING_S = 1.0
@@ -26,7 +28,7 @@ def lost(attempt: int, draw: Draw = random.random) -> float:
 def starting(retry_after_s: float | None, draw: Draw = random.random) -> float:
     """Seconds before asking a gateway again that says it is starting; its own wish is honoured, up to the longest."""
     wish = STARTING_S * (0.5 + draw()) if retry_after_s is None else retry_after_s
-    return min(LONGEST_S, max(SHORTEST_S, wish))
+    return min(LONGEST_WISH_S, max(SHORTEST_S, wish))
 
 
 def refused(retry_after_s: float | None, draw: Draw = random.random) -> float:

@@ -27,6 +27,9 @@ from ccp_tui.gateway.status import GatewayError
 
 # The gateway writes agents into its configuration and reads that again some moments after it acknowledged.
 AGENT_SETTLES_S = 20.0
+# A gateway that has just started, or reads its configuration again, answers "Model catalog is not ready" meanwhile.
+CATALOG_READY_S = 20.0
+CATALOG_LOOKS_S = 0.5
 # A model that was taken away leaves the list within a second, unless it is the default too.
 MODEL_SETTLES_S = 3.0
 SLOW_S = 60.0
@@ -118,8 +121,18 @@ class GatewayCalls:
         return _rows(await self._call("skills.status", {}), "skills")
 
     async def models_list(self) -> list[RemoteModel]:
-        """The models that the gateway is configured for."""
-        body = await self._call("models.list", {"view": "configured"})
+        """The models that the gateway is configured for; one that is not ready yet is asked again, for some seconds."""
+        end = time.monotonic() + CATALOG_READY_S
+        while True:
+            try:
+                body = await self._call("models.list", {"view": "configured"})
+                break
+            except GatewayError as error:
+                if not (
+                    error.code == "UNAVAILABLE" and "not ready" in error.message and time.monotonic() < end
+                ):
+                    raise
+            await asyncio.sleep(CATALOG_LOOKS_S)
         return [RemoteModel.parse(mapping(row)) for row in sequence(body.get("models"))]
 
     async def session_create(self, agent_id: str, key: str) -> str:

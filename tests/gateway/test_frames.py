@@ -209,8 +209,7 @@ async def test_a_flood_that_cannot_be_folded_is_dropped_and_compared(tmp_path: P
             await on.connected()
             with pytest.raises(GatewayTimeout):
                 await on.client.call("go", {}, timeout=0.1)
-            await on.event(RunDelta)
-            await on.connected(times=2)
+            await on.connected(times=2)  # whatever was dropped is asked for anew
             assert on.client.counters["overflows"] > 0
         finally:
             await on.client.stop()
@@ -240,3 +239,22 @@ async def test_a_listener_that_fails_does_not_stop_the_rest(tmp_path: Path) -> N
             assert on.client.status.connected
         finally:
             await on.client.stop()
+
+
+async def test_a_catalog_that_is_not_ready_is_asked_for_again(tmp_path: Path) -> None:
+    """What the gateway says for a while after it started, or read its configuration again."""
+    early = {
+        "code": "UNAVAILABLE",
+        "message": "Error: Model catalog is not ready. Retry after Gateway startup.",
+    }
+
+    async def twice(peer: Peer) -> None:
+        await peer.welcome()
+        await peer.answer(await peer.request(), error=early)
+        row = {"id": "a/one", "name": "One", "provider": "a"}
+        await peer.answer(await peer.request(), {"models": [row]})
+        await stay(peer)
+
+    async with fake(twice) as gateway, line(gateway.url, "t", tmp_path) as on:
+        await on.connected()
+        assert [model.name for model in await on.calls.models_list()] == ["One"]

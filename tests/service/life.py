@@ -69,8 +69,8 @@ class Life:
         task = await self._lived(who, seconds)
         assert self.breaker.tripped.is_set(), "the step was never reached"
         kinds = Counter(row["kind"] for row in await self.pair.history(REF))
-        assert {kind: kinds[kind] for kind in ONCE} == dict.fromkeys(ONCE, 1)
-        assert not {"nudged", "resent", "refused"} & kinds.keys()
+        assert {kind: kinds[kind] for kind in ONCE} == dict.fromkeys(ONCE, 1), await self._history()
+        assert not {"nudged", "resent", "refused"} & kinds.keys(), await self._history()
         assert task["hold"] is None
         (attempt,) = task["attempts"]
         (only,) = attempt["rounds"]
@@ -96,8 +96,12 @@ class Life:
                 elif task["state"] == "review" and self.judge == "person":
                     await self._do("task.approve", attempt=1, round=1)
             await asyncio.sleep(0.05)
-        told = "\n".join(f"{row['at']} {row['kind']}: {row['text']}" for row in await self.pair.history(REF))
-        pytest.fail(f"not done, {task.get('state')}, held for {task.get('hold')}; its history:\n{told}")
+        pytest.fail(f"not done: {task.get('state')}, hold {task.get('hold')}; {await self._history()}")
+
+    async def _history(self) -> str:
+        """What happened to the task, for whoever reads a failure."""
+        rows = await self.pair.history(REF)
+        return "its history:\n" + "\n".join(f"{row['at']} {row['kind']}: {row['text']}" for row in rows)
 
     async def _do(self, method: str, **params: Any) -> None:
         """What the person does; refused when it is done already, or when the gateway is away."""

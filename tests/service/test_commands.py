@@ -120,7 +120,26 @@ async def test_a_command_left_running_counts_until_its_run_ends(
     await refused(strict, await strict.token(ref), "progress", "NOT_ALLOWED", WORDS, text="too late")
 
 
-async def test_while_the_gateway_is_away_nobody_can_tell(strict: Board) -> None:
+async def test_a_report_waits_for_the_line_to_the_gateway(strict: Board) -> None:
+    """A restarted gateway takes up interrupted turns before the service is back with it."""
+    ref = await strict.dispatched(spec("!exec sleep 30", IDLE))
+    await until(lambda: shown(strict, ref))
+    token = await strict.token(ref)
+    gateway = strict.service.gateway
+    await gateway.stop()
+    assert not strict.service._c.connected
+    reporting = asyncio.create_task(strict.report(ref, "progress", token=token, text="on and on"))
+    await asyncio.sleep(0.2)
+    assert not reporting.done()
+    await gateway.start()
+    await asyncio.wait_for(reporting, 15)
+    assert await strict.history(ref, "refused") == []
+
+
+async def test_while_the_gateway_is_away_nobody_can_tell(
+    strict: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ccp_tui.service.reports.reports.AWAY_PATIENCE_S", 0.3)
     ref = await strict.dispatched(spec("!exec sleep 30", IDLE))
     token = await strict.token(ref)
     await until(lambda: shown(strict, ref))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import sqlite3
 from pathlib import Path
 
 import ccp_tui
@@ -52,6 +53,45 @@ async def test_several_ways_of_starting_a_task_at_once_send_it_once(home: Home) 
         await asyncio.sleep(0.3)
         assert len(said(board)) == 1
         assert await board.service._c.db(lambda store: store.outbox.has(f"{key}:dispatch"))
+
+
+async def test_a_state_that_another_program_wrote_is_noticed(board: Board, home: Home) -> None:
+    """There, an agent with a shell wrote "done" into the database, and the board believed it."""
+    ref = await board.in_review()
+    await board.stop_service()
+    with sqlite3.connect(home.database) as database:
+        database.execute("UPDATE tasks SET state = 'done'")
+    await board.start_service()
+    task = await board.show(ref)
+    assert task["hold"]["kind"] == "error"
+    assert (
+        "another program wrote Done into the database; its last move was to Review" in task["hold"]["reason"]
+    )
+    assert len(await board.history(ref, "tampered")) == 1
+    await board.restart_service()
+    assert len(await board.history(ref, "tampered")) == 1, "said once"
+
+
+async def test_what_lay_in_the_workspace_before_is_warned_about(board: Board) -> None:
+    """There, a file that an earlier task had left passed for the new one's result."""
+    board.workspace.mkdir(parents=True, exist_ok=True)
+    (board.workspace / "hello.md").write_text("of long ago\n", "utf-8")
+    ref = await board.dispatched(spec(IDLE))
+    key = (await board.card(ref))["session_key"]
+    await until(lambda: board.prompts(key))
+    assert "Your workspace holds these already" in board.prompts(key)[0]
+    (warning,) = await board.history(ref, "workspace_warned")
+    assert "held hello.md before the work began" in warning["text"]
+    assert (board.workspace / "hello.md").read_text("utf-8") == "of long ago\n"
+
+
+async def test_a_branch_that_is_claimed_and_does_not_exist_is_refused(board: Board) -> None:
+    """There, "I pushed it to feature/hello" was taken at its word."""
+    check = "git init -q . && git rev-parse --verify -q feature/hello"
+    ref = await board.dispatched(spec("!say All of it is on feature/hello.", IDLE, checks=(check,)))
+    await board.work(ref)
+    await until(lambda: board.history(ref, "checks_failed"))
+    assert (await board.card(ref))["state"] == "in_progress"
 
 
 async def test_a_card_that_goes_back_to_the_inbox_is_sent_to_nobody(home: Home) -> None:

@@ -7,6 +7,8 @@ act on, and is recorded.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +28,9 @@ from ccp_tui.text import one_line
 from ccp_tui.wire import Json
 
 Row = dict[str, Any]
+
+# A restarted gateway takes up interrupted turns before we are back with it: their reports wait for us so long.
+AWAY_PATIENCE_S = 25.0
 
 WorkerVerb = Callable[
     [Json, Row, Row], Awaitable[str]
@@ -104,6 +109,8 @@ class Reports:
 
     async def _check(self, caller: Caller, kind: str) -> None:
         """A token that another agent copied is worth nothing: the report must come from a command of its session."""
+        if not self._c.connected:
+            await self._connected_again()
         if await self._commands.running(caller.session_key):
             return
         if not self._c.connected:
@@ -117,6 +124,13 @@ class Reports:
             "this report counts only from a command that you run now in your own session: run the report command of "
             "your task yourself, with your exec tool and in the foreground. A token of another session is of no use"
         )
+
+    async def _connected_again(self) -> None:
+        """Who reports is run by a gateway: so it is there, and the line to it is tried at once and waited for."""
+        self._c.gateway.retry_now()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(AWAY_PATIENCE_S):
+                await self._c.live.up.wait()
 
     async def _refuse(self, caller: Caller, words: str) -> None:
         await self._note(caller, caller.actor, words)
