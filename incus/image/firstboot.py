@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import secrets
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,7 @@ def main(words: list[str]) -> int:
     """``firstboot`` as root; ``firstboot configure`` as the agents' user, which reads its task from stdin."""
     if words == ["configure"]:
         task = json.load(sys.stdin)
+        forget_owner(STATE)
         print(configure(STATE, task["token"], task["provision"]))
         return 0
     host_key(ROOT / HOST_KEY)
@@ -130,6 +132,20 @@ def configure(state: Path, token: str, wanted: dict[str, Any] | None) -> str:
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     private(path, json.dumps(after, indent=2) + "\n")
     return "configuration: written"
+
+
+def forget_owner(state: Path) -> None:
+    """Ends the lease of the gateway that owned this state before.
+
+    OpenClaw's gateway renews a row of state_leases for five minutes at a time, and takes over that of a dead one only
+    under the same host name: a copied or imported deployment would wait for it to run out. No gateway runs yet here.
+    """
+    path = state / "state" / "openclaw.sqlite"
+    if path.is_symlink() or not path.is_file():
+        return
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path, timeout=5)) as database:
+        with database:
+            database.execute("DELETE FROM state_leases WHERE scope = 'gateway-owner'")
 
 
 def private(path: Path, text: str) -> None:

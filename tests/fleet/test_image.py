@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import sqlite3
 import stat
 import tarfile
 import tomllib
 import zipfile
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -302,3 +304,19 @@ def test_agents_can_not_keep_the_machine_from_booting(
     assert tasks[0]["provision"] == {"model": "one"}
     assert firstboot.main([]) == firstboot.main([]) == 0
     assert [task["provision"] for task in tasks[1:]] == [{"model": "one"}, None], "written once"
+
+
+def test_the_owner_of_a_copied_state_is_forgotten(tmp_path: Path) -> None:
+    """OpenClaw's own table, with the row of a gateway that lived under another host name."""
+    (tmp_path / "state").mkdir()
+    path = tmp_path / "state" / "openclaw.sqlite"
+    firstboot.forget_owner(tmp_path)
+    assert not path.exists()
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE state_leases (scope TEXT, key TEXT)")
+        database.execute("INSERT INTO state_leases VALUES ('gateway-owner', 'global'), ('other', 'x')")
+    firstboot.forget_owner(tmp_path)
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("SELECT scope FROM state_leases").fetchall() == [("other",)]
+    path.write_bytes(b"no database")
+    firstboot.forget_owner(tmp_path)
