@@ -143,9 +143,12 @@ def forget_owner(state: Path) -> None:
     path = state / "state" / "openclaw.sqlite"
     if path.is_symlink() or not path.is_file():
         return
-    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path, timeout=5)) as database:
-        with database:
-            database.execute("DELETE FROM state_leases WHERE scope = 'gateway-owner'")
+    with (
+        contextlib.suppress(sqlite3.Error),
+        contextlib.closing(sqlite3.connect(path, timeout=5)) as database,
+        database,
+    ):
+        database.execute("DELETE FROM state_leases WHERE scope = 'gateway-owner'")
 
 
 def private(path: Path, text: str) -> None:
