@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("store", "service", "screen", "latency", "execution")
+NAMES = ("store", "service", "screen", "latency", "execution", "fleet")
 
 
 def main(wanted: list[str]) -> int:
