@@ -31,6 +31,16 @@ SMALL = Limits("1", "1GiB", "2GiB", 500)
 DAEMON = local_endpoint()
 
 
+BUILD_S = 900  # the first test that needs the whole image waits for its build, which takes five minutes
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever needs the whole image may be the first to."""
+    for item in items:
+        if "full_image" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(BUILD_S))
+
+
 def at_once(work: Callable[[Connection], Awaitable[T]]) -> T:
     """What ``work`` gives, outside of any test's event loop."""
 

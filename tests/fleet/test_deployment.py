@@ -20,7 +20,7 @@ from tests.fleet.site import KEY, Site, ccp
 from tests.support.provider import Provider
 from tests.support.pty import Terminal
 
-pytestmark = [pytest.mark.incus, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.incus, pytest.mark.slow]
 
 GATEWAY_PORT = 18789
 

@@ -17,7 +17,7 @@ from ccp_tui.incus.api.connection import Connection
 from tests.fleet.conftest import at_once, named
 from tests.fleet.site import Site
 
-pytestmark = [pytest.mark.incus, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.incus, pytest.mark.slow]
 
 GATEWAY = "openclaw-gateway.service"
 # A process with the mounts, the user and the groups that the gateway has: as its children are, agents' shells.

@@ -10,7 +10,7 @@ import pytest
 
 from tests.fleet.site import Site, ccp
 
-pytestmark = [pytest.mark.incus, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.incus, pytest.mark.slow]
 
 OPENCLAW, CCP = 1001, 1000
 
