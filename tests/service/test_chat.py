@@ -211,6 +211,10 @@ async def test_what_cannot_be_sent_is_told(board: Board, tmp_path: Path) -> None
     )
     assert "/no/such/file is no file" in missing.message
     await board.fails("chat.send", "USAGE", session_key=key, text="x", attachments=[str(tmp_path)])
+    (tmp_path / "innocent").symlink_to(board.home.database)
+    for own in (board.home.database, tmp_path / "innocent"):
+        refused = await board.fails("chat.send", "USAGE", session_key=key, text="x", attachments=[str(own)])
+        assert "board's own" in refused.message
     await board.fails("chat.send", "USAGE", session_key=key, text=" \n ")
     await board.fails("chat.send", "USAGE", session_key=key, text="x", mode="shout")
     await board.fails("chat.send", "NOT_FOUND", session_key="agent:ada:other", text="x")

@@ -95,7 +95,7 @@ class Chat:
         mode = p.maybe_text(params, "mode")
         if mode is not None and mode not in MODES:
             raise usage(f"there is no mode {mode!r}; modes: {', '.join(MODES)}", field="mode")
-        paths = [_attachment(path) for path in p.texts(params, "attachments")]
+        paths = [_attachment(path, self._c.home.root) for path in p.texts(params, "attachments")]
         if not text and not paths:
             raise usage("write something first", field="text")
         key = f"{session_key}:chat-{uuid.uuid4()}"
@@ -164,11 +164,16 @@ def _answers(store: Store, attempt: Json, text: str) -> bool:
     return len(asked) < 2
 
 
-def _attachment(path: str) -> str:
-    """The path of a file that can be sent, made absolute. Raises a usage error in words."""
+def _attachment(path: str, home: Path) -> str:
+    """The path of a file that can be sent, made absolute. Raises a usage error in words.
+
+    Nothing of the service's own home: what is in it (database, identity, sockets) is for no agent to see.
+    """
     file = Path(path).expanduser()
     if not file.is_file():
         raise usage(f"{path} is no file", field="attachments")
+    if file.resolve().is_relative_to(home.resolve()):
+        raise usage(f"{path} is a file of the board's own, which no agent gets", field="attachments")
     if file.stat().st_size > LARGEST_ATTACHMENT:
         raise usage(f"{path} is larger than {LARGEST_ATTACHMENT // 2**20} MiB", field="attachments")
     return str(file.absolute())
