@@ -6,6 +6,7 @@ import json
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,18 @@ def ccp(*words: str, told: str | None = None) -> subprocess.CompletedProcess[str
     """A verb of the host."""
     command = [sys.executable, "-m", "ccp_tui", *words]
     return subprocess.run(command, input=told, capture_output=True, text=True, timeout=300)
+
+
+def well(site: Site, seconds: float = 240) -> None:
+    """Fails unless gateway and service are ready again in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        rows = json.loads(ccp("fleet", "list", "--json").stdout)
+        (row,) = [each for each in rows if each["name"] == site.name]
+        if row["health"] == {"gateway": "ready", "service": "ready"}:
+            return
+        time.sleep(1)
+    pytest.fail(f"not well again: {row}")
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.fleet.site import Site, ccp
+from tests.fleet.site import Site, ccp, well
 
 pytestmark = [pytest.mark.incus, pytest.mark.slow]
 
@@ -145,15 +145,3 @@ def site_processes(site: Site) -> int:
         ["incus", "query", f"/1.0/instances/{site.name}/state"], capture_output=True, text=True, timeout=30
     )
     return int(json.loads(told.stdout)["processes"])
-
-
-def well(site: Site, seconds: float = 240) -> None:
-    """Fails unless gateway and service are ready again in time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        rows = json.loads(ccp("fleet", "list", "--json").stdout)
-        (row,) = [each for each in rows if each["name"] == site.name]
-        if row["health"] == {"gateway": "ready", "service": "ready"}:
-            return
-        time.sleep(1)
-    pytest.fail(f"not well again: {row}")
