@@ -27,7 +27,7 @@ class FilterLine(Line, can_focus=True):
     def start(self) -> None:
         """Takes the keys from now on."""
         self.typing = self.display = True
-        self.focus()
+        self.screen.set_focus(self)  # at once: the next letter is on its way already
         self.redraw()
 
     def clear(self) -> None:

@@ -40,7 +40,7 @@ async def test_the_board_is_attached_and_left(site: Site) -> None:
     async with Terminal([*ATTACH, site.name], (120, 40)) as terminal:
         await terminal.shows("gateway connected", 60)
         terminal.resize((90, 30))
-        await terminal.shows("Planning")
+        await terminal.shows("All missions")
         terminal.send("q")
         assert await terminal.ended() == 0
 
@@ -60,8 +60,12 @@ async def test_the_screen_comes_back_when_the_container_dies_meanwhile(site: Sit
     command = [sys.executable, "-m", "ccp_tui", "fleet", "--home", str(tmp_path)]
     async with Terminal(command, (140, 40)) as terminal:
         await terminal.shows(site.name, 30)
-        terminal.send("/", site.name, "enter")
-        await terminal.shows("1 deployment")
+        terminal.send("/")
+        await terminal.shows("enter keeps it")
+        terminal.send(site.name)
+        await terminal.shows(f"/ {site.name}")
+        terminal.send("enter")
+        await terminal.shows("esc clears it")
         terminal.send("enter")
         await terminal.shows("gateway connected", 60)
         kill = ["incus", "stop", "--force", site.name]
