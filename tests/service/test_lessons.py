@@ -248,13 +248,17 @@ async def test_no_method_hands_anything_on_to_the_gateway_unread(board: Board) -
         "session",
         "sessions",
         "model",
+        "summary",
     }
     for name in ("config.get", "sessions.create", "chat.inject", "exec.approval.resolve", "agents.create"):
         await board.fails(name, "USAGE")
 
 
 def test_no_program_of_openclaw_is_started() -> None:
-    """There, its command line was called on a timer: six at once took 3.5 GB. Ours starts checks and itself alone."""
+    """There, its command line was called on a timer: six at once took 3.5 GB. Ours starts checks and itself alone.
+
+    And what a person attaches a terminal to; the fleet's own images are built by Debian's tools.
+    """
     starters = {
         "Popen",
         "create_subprocess_exec",
@@ -276,4 +280,9 @@ def test_no_program_of_openclaw_is_started() -> None:
                 found.add((path.relative_to(PACKAGE).as_posix(), on))
     checks = "service/verification/checks.py"
     found -= {one for one in found if one[1] == "asyncio" and one[0] != checks}
-    assert {name for name, _ in found} == {"cli/doctor_terminal.py", "service/host/spawn.py", checks}
+    assert {name for name, _ in found} == {
+        "cli/doctor_terminal.py",
+        "cli/fleet_attach.py",
+        "service/host/spawn.py",
+        checks,
+    }
