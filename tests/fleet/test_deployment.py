@@ -32,7 +32,7 @@ async def test_a_typed_line_is_done_over_ssh(site: Site, bridge_provider: Provid
         terminal.send("n")
         await terminal.shows("New task")
         terminal.send("Write a greeting", "enter")
-        await terminal.shows("Write a greeting")
+        await terminal.shows("MAIN-1 is in inbox")
         terminal.send("P")
         await terminal.shows("1 question for you", 90)
         terminal.send("!")

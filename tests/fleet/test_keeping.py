@@ -40,7 +40,8 @@ async def test_the_board_is_attached_and_left(site: Site) -> None:
     async with Terminal([*ATTACH, site.name], (120, 40)) as terminal:
         await terminal.shows("gateway connected", 60)
         terminal.resize((90, 30))
-        await terminal.shows("All missions")
+        await terminal.quiet()
+        await terminal.shows("? help")
         terminal.send("q")
         assert await terminal.ended() == 0
 
