@@ -24,6 +24,9 @@ KEPT = ("CCP_REQUIRE_REAL", "CCP_REAL_DIR")
 def pytest_configure() -> None:
     """A time limit from outside ends a run as Ctrl-C does: fixtures end the processes that they started."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell's background job ignores it, and so would everything that tests start.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")
