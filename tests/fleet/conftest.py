@@ -9,13 +9,14 @@ import asyncio
 import contextlib
 import os
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
-from ccp_tui.incus import FleetError, Limits
+from ccp_tui.incus import Fleet, FleetError, Limits
 from ccp_tui.incus.api import operations
 from ccp_tui.incus.api.connection import Connection, local_endpoint
 from ccp_tui.incus.deployments import lifecycle, network
@@ -124,6 +125,20 @@ async def remove_all(connection: Connection, prefix: str) -> None:
         with contextlib.suppress(FleetError):
             await lifecycle.remove(connection, name)
     await network.tidy(connection)
+
+
+async def until(fleet: Fleet, true: Callable[[], object], within: float = 20.0) -> float:
+    """Returns when it is true, asked at each change that the fleet tells; the seconds that it took."""
+    started, changed = time.monotonic(), asyncio.Event()
+    unsubscribe = fleet.subscribe(changed.set)
+    try:
+        async with asyncio.timeout(within):
+            while not true():
+                await changed.wait()
+                changed.clear()
+    finally:
+        unsubscribe()
+    return time.monotonic() - started
 
 
 def imported(path: Path) -> Iterator[str]:

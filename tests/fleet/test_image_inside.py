@@ -14,6 +14,7 @@ import pytest
 from ccp_tui.incus import FleetError
 from ccp_tui.incus.api import files, operations
 from ccp_tui.incus.api.connection import Connection
+from ccp_tui.incus.attach import HOMES
 from tests.fleet.conftest import at_once, named
 from tests.fleet.site import Site
 
@@ -210,8 +211,8 @@ def test_the_image_holds_nothing_of_anyone(full_image: str) -> None:
             "/home/openclaw/.openclaw/openclaw.json",
             "/home/openclaw/.openclaw/.env",
             "/run/ccp-build",
-            "/root/.cache",
-            "/root/.npm",
+            f"{HOMES['root']}/.cache",
+            f"{HOMES['root']}/.npm",
             "/var/tmp/npm",
             "/var/tmp/warm",
         ):

@@ -15,7 +15,7 @@ from ccp_tui.incus import CreateRequest, Deployment, Fleet, FleetError, live
 from ccp_tui.incus.api import operations, words
 from ccp_tui.incus.api.connection import Connection
 from ccp_tui.incus.deployments import create, lifecycle, listing
-from tests.fleet.conftest import DAEMON
+from tests.fleet.conftest import DAEMON, until
 from tests.fleet.relay import Relay, relay
 
 Make = Callable[..., CreateRequest]
@@ -47,19 +47,6 @@ async def fleet(door: Relay, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[F
     await made.start()
     yield made
     await made.stop()
-
-
-async def until(fleet: Fleet, true: Callable[[], object], within: float = 20.0) -> None:
-    """Returns when it is true; it is asked at each change that the fleet tells."""
-    changed = asyncio.Event()
-    unsubscribe = fleet.subscribe(changed.set)
-    try:
-        async with asyncio.timeout(within):
-            while not true():
-                await changed.wait()
-                changed.clear()
-    finally:
-        unsubscribe()
 
 
 def seen(fleet: Fleet, prefix: str) -> dict[str, Deployment]:

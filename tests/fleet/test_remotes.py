@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from ccp_tui.incus import Fleet, FleetError, RemoteState
 from ccp_tui.incus.api import events, remotes
 from ccp_tui.incus.api.connection import Connection
 from tests.fleet import private
+from tests.fleet.conftest import until
 from tests.fleet.daemons import Client, Daemon, daemon
 
 pytestmark = pytest.mark.incus
@@ -184,20 +184,6 @@ def hanging(client: Client) -> Iterator[None]:
         pin = client.folder / "servercerts"
         (pin / "hang.crt").write_bytes((pin / "far.crt").read_bytes())
         yield
-
-
-async def until(fleet: Fleet, true: Callable[[], object], within: float) -> float:
-    """How long it took until ``true()``, asked at each change."""
-    started, changed = time.monotonic(), asyncio.Event()
-    unsubscribe = fleet.subscribe(changed.set)
-    try:
-        async with asyncio.timeout(within):
-            while not true():
-                await changed.wait()
-                changed.clear()
-    finally:
-        unsubscribe()
-    return time.monotonic() - started
 
 
 async def test_a_remote_that_hangs_delays_nobody(

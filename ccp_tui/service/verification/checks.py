@@ -65,6 +65,13 @@ async def run(check: Row, workspace: Path, user: str) -> Row:
     else:
         output, timed_out = await _watch(process, pipe, float(check["timeout_s"]), mark)
         exit_code = None if timed_out else process.returncode
+    return result(check, started, began, exit_code, output, timed_out)
+
+
+def result(
+    check: Row, started: str, began: float, exit_code: int | None, output: str, timed_out: bool
+) -> Row:
+    """A result as the store keeps it, of a check that ends now; ``began`` is of the monotonic clock, in seconds."""
     return {
         "name": check["name"],
         "command": check["command"],

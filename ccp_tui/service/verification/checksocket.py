@@ -22,11 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from ccp_tui import clock
-from ccp_tui.service.reports.tokens import hide
-from ccp_tui.service.sessions.transcripts import shortened
 from ccp_tui.service.verification import checks
 from ccp_tui.spec import LONGEST_CHECK_TIMEOUT_S
-from ccp_tui.text import clean, one_line
+from ccp_tui.text import one_line
 
 LARGEST_REQUEST = 2**20  # bytes of a line
 LARGEST_ANSWER = 2 * 2**20
@@ -69,15 +67,7 @@ async def run(check: Row, workspace: Path, at: Path) -> Row:
     finally:
         writer.transport.abort()
     exit_code, output, timed_out = _outcome(answer, trouble)
-    return {
-        "name": check["name"],
-        "command": check["command"],
-        "exit_code": exit_code,
-        "output": shortened(hide(clean(output))),
-        "timed_out": int(timed_out),
-        "duration_ms": int((time.monotonic() - began) * 1000),
-        "started_at": started,
-    }
+    return checks.result(check, started, began, exit_code, output, timed_out)
 
 
 async def _connect(at: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
