@@ -1,5 +1,5 @@
 # make demo    the moving board, with an embedded gateway and scripted agents
-# make test    the tests (ARGS="-k words" and the like go to pytest)
+# make test    the tests (ARGS="-k words" and the like go to pytest; WORKERS=0 for one after the other)
 # make check   ruff, mypy, and the rules of the house
 # make bench   figures, no pass or fail
 # make real    Node and a real OpenClaw gateway in .real/, for the tests that are marked "real"
@@ -7,6 +7,7 @@
 # make clean   removes what was built (.venv and .real stay; make distclean removes these too)
 
 PYTHON ?= python3
+WORKERS ?= 2
 BIN := .venv/bin
 PIP := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip --quiet --disable-pip-version-check
 
@@ -24,7 +25,7 @@ demo: .venv/.ready
 	@$(BIN)/ccp demo
 
 test: .venv/.ready-dev
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 check: .venv/.ready-dev
 	$(BIN)/ruff check .

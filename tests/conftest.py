@@ -13,8 +13,8 @@ import pytest
 
 from ccp_tui.paths import Home
 
-# The real gateway and the provider behind it: one of each for all rooms.
-pytest_plugins = ["tests.support.fixtures"]
+# The real gateway and the provider behind it: one of each for all rooms. How workers share the tests.
+pytest_plugins = ["tests.support.fixtures", "tests.support.workers"]
 
 # What a person's shell may say, and what must not reach a test or what it starts.
 PERSONAL = ("CCP_", "OPENCLAW_")
