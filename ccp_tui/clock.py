@@ -32,6 +32,11 @@ def parse(text: str) -> datetime:
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
 
 
+def seconds_since(text: str) -> float:
+    """How many seconds ago a time in the product's format was; negative when it lies in the future."""
+    return (datetime.now(UTC) - parse(text)).total_seconds()
+
+
 def age(since: str, until: str | None = None) -> str:
     """A short age for people: ``12s``, ``5m``, ``3h``, ``9d``. A time in the future counts as 0s."""
     end = parse(until) if until else datetime.now(UTC)

@@ -124,6 +124,16 @@ async def test_a_killed_gateway_goes_on_after_its_restart(
     assert hello.boot_id != boot
     assert on.client.boot_id == hello.boot_id
 
+    # Between the start and the resumed run nothing is in flight, and the session's row says what is to come.
+    async with asyncio.timeout(RETURN_S):
+        while True:
+            history = await on.calls.chat_history(session)
+            row = await on.calls.session_describe(session)
+            assert row is not None
+            if history.in_flight or history.messages[-1].text.endswith("SPOKEN"):
+                break
+            assert row.active or (await on.calls.chat_history(session)).in_flight
+            await asyncio.sleep(0.1)
     # The turns may have been resumed and ended before we were back: the history is the truth.
     history = await answered(on, session, "SPOKEN")
     assert [message.idempotency_key for message in history.messages].count(speaking) == 1

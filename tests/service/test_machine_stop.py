@@ -69,7 +69,7 @@ async def test_the_same_attempt_goes_on_and_is_done(pair: Processes, together: b
     ref = await begun(pair)
     await stop_machine(pair, together=together)
     await start_machine(pair)
-    task = await pair.reach(ref, "review", seconds=40)
+    task = await pair.reach(ref, "review", seconds=90)
     (attempt,) = task["attempts"]
     (only,) = attempt["rounds"]
     assert only["deliverables"]
@@ -96,7 +96,7 @@ async def test_it_is_told_once_over_several_starts(pair: Processes) -> None:
     await pair.start_service()  # without its gateway
     await pair.kill_service()
     await start_machine(pair)
-    await pair.reach(ref, "review", seconds=40)
+    await pair.reach(ref, "review", seconds=90)
     assert len(sent_prompts(pair.gateway.state)) == 2  # type: ignore[attr-defined]
     assert len(await pair.history(ref, "resumed")) == 1
     await stop_machine(pair)

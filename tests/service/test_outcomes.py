@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -109,6 +110,47 @@ async def test_a_gateway_that_is_lost_holds_after_a_grace_and_releases_on_return
     assert len(task["attempts"]) == 1
     assert len(task["attempts"][0]["run_ids"]) == 2
     assert await board.history(ref, "nudged") == []
+
+
+@pytest.fixture
+async def late(home: Home, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Board]:
+    """A board whose gateway, when it is back, takes up interrupted turns long after the grace."""
+    monkeypatch.setattr("ccp_tui.gateway.demo.runs.RESUME_SECONDS", 80.0)  # four, as fast as tests play
+    monkeypatch.setattr("ccp_tui.service.sessions.runs.JUDGE_AGAIN_S", 0.3)
+    async with board_on(home, resume_grace=0.5) as board:
+        yield board
+
+
+async def cut_off(board: Board) -> tuple[str, str]:
+    """A task whose run the gateway's death interrupted, and its session."""
+    ref = await board.dispatched()
+    key = (await board.card(ref))["session_key"]
+    await until(lambda: board.running(key))
+    await board.away()
+    await board.back()
+    return ref, key
+
+
+async def test_a_turn_that_a_busy_gateway_takes_up_late_is_waited_for(late: Board) -> None:
+    """Words sent meanwhile would have the work done twice."""
+    ref, key = await cut_off(late)
+    await until(lambda: late.running(key))
+    await late.work(ref)
+    task = await late.reach(ref, "review")
+    assert len(task["attempts"]) == 1
+    assert await late.history(ref, "nudged") == []
+
+
+async def test_a_turn_that_the_gateway_never_takes_up_is_not_waited_for_for_ever(
+    late: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ccp_tui.service.sessions.runs.COMES_BACK_S", 1.0)
+    ref, _ = await cut_off(late)
+
+    async def nudged() -> bool:
+        return bool(await late.history(ref, "nudged"))
+
+    await until(nudged)
 
 
 async def released(board: Board, ref: str) -> bool:

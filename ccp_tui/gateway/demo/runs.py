@@ -240,7 +240,7 @@ class Runs:
         """Marks the sessions whose run a crash interrupted, and resumes these turns a little later."""
         for session in self._world.store.sessions.values():
             if session.running:
-                session.running, session.aborted_last_run, session.status = None, True, "failed"
+                session.running, session.aborted_last_run, session.status = None, True, "running"
                 self._later(self._resume(session))
         self._world.store.save()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import NoReturn
 
 from ccp_tui import clock
@@ -80,8 +79,7 @@ class Predecessors:
         since = self._c.gateway.status.since
         if begun is None or begun > since:
             return 0.0
-        stood = (datetime.now(UTC) - clock.parse(since)).total_seconds()
-        return max(0.0, self._c.settings.resume_grace - stood)
+        return max(0.0, self._c.settings.resume_grace - clock.seconds_since(since))
 
     async def _goes_on(self, session: str) -> bool:
         try:
@@ -93,7 +91,7 @@ class Predecessors:
                 self._defer(session, f"the gateway can't say what runs ({error.message})")
             log.info("history of %s: %s", session, error.message)
             return False  # a session that is gone runs nothing
-        return going.run_id is not None or going.pending
+        return going.run_id is not None or going.pending or await self._runs.comes_back(session)
 
     async def _abort(self, session: str) -> None:
         try:

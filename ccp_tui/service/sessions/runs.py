@@ -44,6 +44,8 @@ ACTIVITY_CHARS = 120
 _ACCESS = re.compile(r" --(?:socket|attempt|token)[ =]\S+")
 HISTORY_ROWS = 200
 JUDGE_AGAIN_S = 5.0
+# A session that is called running for longer than this after a connect, and shows no run, is not taken up any more.
+COMES_BACK_S = 240.0
 
 
 class Runs:
@@ -141,6 +143,19 @@ class Runs:
         await self._c.db(work)
         return Going(flight.run_id if flight else None, bool(history.pending))
 
+    async def comes_back(self, session_key: str) -> bool:
+        """Whether a gateway that was restarted has yet to take up a turn of this session.
+
+        Until then its row of the session says "running" and its history shows no run in flight (OpenClaw 2026.9.6; it
+        begins some five seconds after the start, and on a busy machine minutes later).
+        """
+        if clock.seconds_since(self._c.gateway.status.since) > COMES_BACK_S:
+            return False
+        with contextlib.suppress(GatewayError):
+            row = await self._c.gateway.calls.session_describe(session_key)
+            return row is not None and row.active
+        return False
+
     def settle_later(self, session_key: str, wait: float) -> None:
         """Has whoever owns a session told after so many seconds, if nothing goes on in it then."""
         self._background.start(self._settle_later(session_key, wait), f"settle {session_key}")
@@ -179,6 +194,8 @@ class Runs:
                 going = Going(None, False)
             if going.run_id is not None:
                 return  # it is judged when that run ends
+            if await self.comes_back(session_key):
+                continue
             if going.pending and await self._send_stuck(session_key):
                 continue
             if await self.settle(session_key):
