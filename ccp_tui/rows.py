@@ -186,15 +186,9 @@ class MissionRow(NamedTuple):
         """The row of a mission object. Raises KeyError when it has no slug."""
         get = row.get
         return cls(
-            get("id") or 0,
-            row["slug"],
-            safe(get("title")) or row["slug"],
-            safe(get("icon")),
-            safe(get("prefix")),
-            bool(get("archived")),
-            get("policy") or {},
-            get("effective") or {},
-        )
+            get("id") or 0, row["slug"], safe(get("title")) or row["slug"], safe(get("icon")),
+            safe(get("prefix")), bool(get("archived")), get("policy") or {}, get("effective") or {},
+        )  # fmt: skip
 
 
 class ServiceInfo(NamedTuple):
@@ -226,12 +220,21 @@ class Emergency(NamedTuple):
     by: str
 
 
+class Shortage(NamedTuple):
+    """What the service's machine ran short of, memory or processes: when, what happened, and what mends it."""
+
+    at: str
+    text: str
+    fix: str
+
+
 class Health(NamedTuple):
     """How the service and the gateway are, as the service sees it; ``emergency`` while everything is stopped."""
 
     service: ServiceInfo = ServiceInfo()
     gateway: GatewayInfo = GatewayInfo()
     emergency: Emergency | None = None
+    shortages: tuple[Shortage, ...] = ()
 
     @classmethod
     def from_json(cls, row: Json) -> Health:
@@ -241,23 +244,20 @@ class Health(NamedTuple):
         stopped = row.get("emergency")
         return cls(
             ServiceInfo(
-                service.get("pid") or 0,
-                safe(service.get("version")),
-                safe(service.get("home")),
-                service.get("started_at") or "",
-                bool(service.get("demo")),
+                service.get("pid") or 0, safe(service.get("version")), safe(service.get("home")),
+                service.get("started_at") or "", bool(service.get("demo")),
             ),
             GatewayInfo(
-                gateway.get("state") or "connecting",
-                safe(gateway.get("url")),
-                safe(gateway.get("detail")),
-                safe(gateway.get("fix")),
-                safe(gateway.get("version")) or None,
-                gateway.get("since") or "",
+                gateway.get("state") or "connecting", safe(gateway.get("url")), safe(gateway.get("detail")),
+                safe(gateway.get("fix")), safe(gateway.get("version")) or None, gateway.get("since") or "",
                 gateway.get("retry_at"),
             ),
             Emergency(stopped.get("at") or "", safe(stopped.get("by"))) if stopped else None,
-        )
+            tuple(
+                Shortage(one.get("at") or "", safe(one.get("text")), safe(one.get("fix")))
+                for one in row.get("shortages") or ()
+            ),
+        )  # fmt: skip
 
 
 class Attention(NamedTuple):

@@ -37,6 +37,8 @@ def _words(status: Json) -> str:
     for key in ("detail", "fix"):
         if gateway["state"] != "connected" and gateway.get(key):
             lines.append(f"         {one_line(gateway[key])}")
+    for short in status.get("shortages") or ():
+        lines.append(f"short    {age(short['at'])} ago: {one_line(short['text'])} {one_line(short['fix'])}")
     counted = [f"{tasks[state]} {state.replace('_', ' ')}" for state in _COLUMNS if tasks.get(state)]
     lines.append("tasks    " + (", ".join(counted) or "none yet: ccp task add TITLE"))
     if status.get("held"):

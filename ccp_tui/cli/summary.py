@@ -30,9 +30,10 @@ _ANSWER_S = 10.0
 _SETTLE_S = 0.05  # what comes within it is one change
 
 EPILOG = """\
-{"service", "gateway", "tasks": {state: how many}, "needs_you", "version"}; service and gateway are ready, starting or
-down. Of a service that is not there the rest is not known, which is no failure of this verb; it is never started by
-it. With --follow it goes on until nobody reads it any more, over restarts of the service too.
+{"service", "gateway", "tasks": {state: how many}, "needs_you", "shortages", "version"}; service and gateway are ready,
+starting or down; a shortage is {kind, times, at}: what of memory or processes it ran short of within the hour. Of a
+service that is not there the rest is not known, which is no failure of this verb; it is never started by it. With
+--follow it goes on until nobody reads it any more, over restarts of the service too.
 """
 
 
@@ -75,7 +76,8 @@ def _away(home: Home) -> Json:
         state = "starting" if is_held(home.lock) else "down"
     except LockError:
         state = "down"
-    return {"service": state, "gateway": "unknown", "tasks": {}, "needs_you": None, "version": __version__}
+    unknown: Json = {"gateway": "unknown", "tasks": {}, "needs_you": None, "shortages": []}
+    return {"service": state, **unknown, "version": __version__}
 
 
 class _Follower:

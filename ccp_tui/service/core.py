@@ -49,6 +49,7 @@ from ccp_tui.service.sessions.delivery import Deliveries
 from ccp_tui.service.sessions.runs import Runs
 from ccp_tui.service.sessions.subagents import Subagents
 from ccp_tui.service.settings import Settings
+from ccp_tui.service.shortages import Shortages
 from ccp_tui.service.verification.reviewing import Reviewing
 from ccp_tui.service.verification.verdicts import Verdicts
 from ccp_tui.service.verification.verification import Verification
@@ -146,6 +147,7 @@ class ControlService:
         self._dependencies = Dependencies(context, tasks, self._deliveries, background)
         self._overview = Overview(context, self._attention)
         self._summary = Summary(context, self._attention, background)
+        self._shortages = Shortages(context, background, self._short)
         parts = (
             Missions(context),
             tasks,
@@ -187,6 +189,7 @@ class ControlService:
             self._gateway_questions,
             self._attention,
             self._summary,
+            self._shortages,
         ):
             part.start()
         await self._subagents.start()
@@ -237,7 +240,12 @@ class ControlService:
     def _status(self, status: GatewayStatus) -> None:
         self._watch.status(status)
         self._summary.wake()
+        self._shortages.wake()
         self._halts.status(connected=self._c.connected)
+
+    def _short(self) -> None:
+        self._watch.tell()
+        self._summary.wake()
 
     async def _connected(self, hello: Hello) -> None:
         self._commands.forget()
@@ -258,6 +266,7 @@ class ControlService:
         for name, payload, session in self._live.committed(committed):
             self._hub.publish(name, payload, session=session)
         self._halts.committed(committed)
+        self._verification.committed(committed)
         self._reviewing.committed(committed)
         if committed.tasks:
             self._attention.changed()

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ccp_tui import __version__
+from ccp_tui import __version__, clock
 from ccp_tui.gateway import (
     AgentsChanged,
     GatewayError,
@@ -39,6 +39,8 @@ Row = dict[str, Any]
 AGENTS_SETTLE_S = 1.5
 # How often, within the grace, it is looked whether a restarted gateway took up a turn that was stopped meanwhile.
 RESUME_LOOKS = 6
+# The connection is lost some moments after what the kernel killed, or before that is counted.
+KILLED_BEFORE_S = 5.0
 
 
 class GatewayWatch:
@@ -72,7 +74,7 @@ class GatewayWatch:
         connected = status.state is GatewayState.CONNECTED
         changed = connected != self._c.live.connected
         (self._c.live.up.set if connected else self._c.live.up.clear)()
-        self._c.hub.publish("health", {"health": health(self._c)})
+        self.tell()
         if changed:
             self._background.start(self._tell_agents(), "agents' live state")
         if connected and self._away:
@@ -80,6 +82,10 @@ class GatewayWatch:
             self._away = None
         elif not connected and self._away is None and status.state is not GatewayState.STOPPED:
             self._away = self._background.start(self._hold_all(), "gateway away")
+
+    def tell(self) -> None:
+        """Tells everybody how service and gateway are."""
+        self._c.hub.publish("health", {"health": health(self._c)})
 
     def event(self, event: GatewayEvent) -> None:
         """Agents that are made, changed or deleted elsewhere: looked at again, once for changes that come together."""
@@ -165,9 +171,12 @@ class GatewayWatch:
         await self._agents.files.refresh()
 
     async def _hold_all(self) -> None:
+        since = clock.after(-KILLED_BEFORE_S)
         await asyncio.sleep(self._c.settings.gateway_grace)
         status = self._c.gateway.status
         reason = f"the gateway is away: {status.detail}"
+        if self._c.live.short_since.get("memory", "") > since:
+            reason = f"{reason.rstrip('.')}; when it went, the kernel killed a program for want of memory"
 
         def work(store: Store) -> None:
             for task in store.tasks.in_states(State.IN_PROGRESS):
@@ -223,5 +232,6 @@ def health(context: Context) -> Row:
             "retry_at": status.retry_at,
         },
         "emergency": context.live.emergency,
+        "shortages": list(context.live.shortages.values()),
         "skill": context.live.skill,
     }

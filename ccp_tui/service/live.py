@@ -31,12 +31,20 @@ class Live:
     up: asyncio.Event = field(default_factory=asyncio.Event)
     activity: dict[str, Row] = field(default_factory=dict)
     waiting: dict[str, str] = field(default_factory=dict)
+    throttled: dict[str, Row] = field(
+        default_factory=dict
+    )  # session → its task's ref, and why words wait for it
     runs: dict[str, LiveRun] = field(default_factory=dict)
+    spawners: dict[str, str] = field(
+        default_factory=dict
+    )  # sub-agents at work: by which session they were spawned
     approvals: dict[str, Row] = field(default_factory=dict)
     questions: dict[str, Row] = field(default_factory=dict)
     emergency: Row | None = None
     stopping: bool = False  # the machine is going down: nothing is started or judged any more
     skill: str = ""  # what is wrong with the reporting skill
+    shortages: dict[str, Row] = field(default_factory=dict)  # what the machine ran short of within the hour
+    short_since: dict[str, str] = field(default_factory=dict)  # when it last did
     policy: Policy = field(default_factory=Policy)
 
     @property
@@ -53,12 +61,18 @@ class Live:
         ref = card["ref"]
         running = card["state"] == "in_progress"
         asked = self.request_in(card["session_key"]) if running else None
+        throttled = self._throttled(ref)
         return {
             **card,
             "hold": card["hold"] or (asked and _waits_for(asked)) or (self._stopped() if running else None),
-            "activity": self.activity.get(ref) if running else None,
-            "waiting": self._waiting(card) if card["state"] == "assigned" and not card["hold"] else None,
+            "activity": (throttled or self.activity.get(ref)) if running else None,
+            "waiting": None if card["hold"] else self._waiting(card, throttled),
         }
+
+    def _throttled(self, ref: str) -> Row | None:
+        """What the gateway does not take yet for a task, in the shape of an activity."""
+        told = list(self.throttled.values())  # at once: another thread may change it meanwhile
+        return next((one["activity"] for one in told if one["ref"] == ref), None)
 
     def _stopped(self) -> Row | None:
         """The hold of a task that would run, if everything were not stopped."""
@@ -68,8 +82,10 @@ class Live:
         release = "It goes on when the emergency stop is lifted: resume."
         return {"kind": "error", "reason": reason, "since": self.emergency["at"], "release": release}
 
-    def _waiting(self, card: Row) -> str | None:
-        """Why an assigned task does not start; nothing for a moment, until the dispatcher has looked at it."""
+    def _waiting(self, card: Row, throttled: Row | None) -> str | None:
+        """Why a task does not start or go on; nothing for a moment, until the dispatcher has looked at it."""
+        if card["state"] != "assigned":
+            return throttled["text"] if throttled else None
         return self.waiting.get(card["ref"]) if card["queued"] else NOT_ASKED
 
     def agent(self, agent: Row) -> Row:
@@ -95,8 +111,17 @@ class Live:
         return [*self.approvals.values(), *self.questions.values()]
 
     def request_in(self, session_key: str | None) -> Row | None:
-        """What the run of a session waits for."""
-        return next((one for one in self.requests() if one["session_key"] == session_key), None)
+        """What the run of a session, or a sub-agent at work below it, waits for."""
+        if session_key is None:
+            return None
+        return next((one for one in self.requests() if session_key in self.upwards(one["session_key"])), None)
+
+    def upwards(self, session_key: str) -> list[str]:
+        """A session, and those for which it works as a sub-agent, the nearest first."""
+        found = [session_key]
+        while (above := self.spawners.get(found[-1])) and above not in found:
+            found.append(above)
+        return found
 
     def run_of(self, session_key: str) -> LiveRun | None:
         """The running run of a session, the latest when there are several."""

@@ -31,6 +31,7 @@ class Settings:
     ``agents_group``: the group that may use the agents' socket and skill; empty means this user alone.
     ``workspaces``: the folder under which agents that the service makes get theirs; None leaves it to the gateway.
     ``checks_socket``: the Unix socket on which somebody else runs the checks; None means the service itself.
+    ``cgroups``: the control groups of the container that is this service's alone; None where it has none.
     ``abort_on_stop``: whether SIGTERM aborts the runs at the gateway, for the machine is going down.
     """
 
@@ -52,6 +53,7 @@ class Settings:
     workspaces: Path | None = None
     checks_socket: Path | None = None
     abort_on_stop: bool = False
+    cgroups: Path | None = None
 
     @property
     def policy(self) -> Policy:
@@ -80,6 +82,7 @@ class Settings:
             workspaces=_full_path(env, "CCP_WORKSPACES"),
             checks_socket=_full_path(env, "CCP_CHECKS_SOCKET"),
             abort_on_stop=_switch(env, "CCP_ABORT_ON_STOP", default="off"),
+            cgroups=_full_path(env, "CCP_CGROUPS"),
         )
 
 

@@ -71,10 +71,12 @@ def note(card: Card, reviewer: str = "") -> Note | None:
         return Note("held", held(card))
     if card.activity and card.state in ("in_progress", "testing"):
         return Note(card.activity.kind, doing(card))
-    if card.state == "planning":
-        return planning(card)
     if card.state == "assigned":
         return unstarted(card)
+    if card.waiting:  # the gateway does not take what its agent is to be told
+        return Note("waiting", card.waiting)
+    if card.state == "planning":
+        return planning(card)
     if card.state == "review":
         if card.reviewer:
             return Note("status", f"{reviewer or card.reviewer} reads round {card.round}")

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from rich.cells import cell_len
 from textual.strip import Strip
 
+from ccp_tui import clock
 from ccp_tui.rows import Health, Link, LinkState
 from ccp_tui.screens.widgets.dialogs import wrap
 from ccp_tui.screens.widgets.lines import Drawn, HeadLine, Piece, cut, fit
@@ -41,14 +42,15 @@ class TitleLine(HeadLine):
 
 
 class Trouble(NamedTuple):
-    """Why the connection is broken, and what a person can do about it; both empty while all is well."""
+    """Why the connection is broken, or what ran short, and what a person can do about it; empty while all is well."""
 
     detail: str = ""
     fix: str = ""
 
 
 class TroubleLines(Drawn):
-    """One or two lines while the connection is broken, none else: what to do first, the reason where there is room."""
+    """One or two lines while the connection is broken, or after something ran short, none else: what to do first, the
+    reason where there is room."""
 
     DEFAULT_CSS = "TroubleLines { height: auto; display: none; }"
     MOST = 2
@@ -108,13 +110,28 @@ def connection_words(health: Health, link: Link) -> tuple[str, str]:
 
 
 def connection_trouble(health: Health, link: Link) -> Trouble:
-    """What is wrong and what to do about it; nothing while all is well, or on its way."""
+    """What is wrong and what to do about it; nothing while all is well, or on its way.
+
+    What ran short is told for as long as the service tells it; a gateway that is away may be away because of it.
+    """
     gateway = health.gateway
+    short = [f"{_at(one.at)} {one.text}" for one in health.shortages]
     if link.state is LinkState.LOST:
         return Trouble(link.detail or "The control service is away.", _begun(link.fix))
     if link.state is LinkState.CONNECTED and gateway.state in ("refused", "unreachable", "stopped"):
-        return Trouble(gateway.detail or f"The gateway is {gateway.state}.", _begun(gateway.fix))
+        why = gateway.detail or f"The gateway is {gateway.state}."
+        return Trouble(" ".join([why, *short]), _begun(gateway.fix))
+    if link.state is LinkState.CONNECTED and short:
+        return Trouble(" ".join(short), " ".join(one.fix for one in health.shortages))
     return Trouble()
+
+
+def _at(moment: str) -> str:
+    """The hour and minute of a time here; nothing of what is no time."""
+    try:
+        return f"{clock.parse(moment).astimezone():%H:%M}"
+    except ValueError:
+        return ""
 
 
 def _begun(sentence: str) -> str:

@@ -129,6 +129,15 @@ STATUS: Json = {
         "fix": "set CCP_GATEWAY_TOKEN",
     },
     "tasks": {"inbox": 2, "in_progress": 1, "done": 0},
+    "shortages": [
+        {
+            "kind": "memory",
+            "times": 1,
+            "at": clock.after(-300),
+            "text": "a program was killed.",
+            "fix": "Resize it.",
+        }
+    ],
     "held": 1,
     "needs_you": 3,
 }
@@ -146,6 +155,7 @@ def test_status(ccp: Ccp, service: FakeService) -> None:
         "set CCP_GATEWAY_TOKEN",
         "2 inbox, 1 in progress",
         "3 waiting for you",
+        "m ago: a program was killed. Resize it.",
     ):
         assert words in out
 

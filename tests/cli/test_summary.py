@@ -29,6 +29,7 @@ AWAY: dict[str, Any] = {
     "gateway": "unknown",
     "tasks": {},
     "needs_you": None,
+    "shortages": [],
     "version": __version__,
 }
 
@@ -100,7 +101,8 @@ async def test_once(board: Board) -> None:
     said = json.loads(ran.stdout)
     assert set(said["tasks"]) == set(State)
     assert some(said) == {
-        "service": "ready", "gateway": "ready", "tasks": {"inbox": 1}, "needs_you": 0, "version": __version__
+        "service": "ready", "gateway": "ready", "tasks": {"inbox": 1}, "needs_you": 0, "shortages": [],
+        "version": __version__,
     }  # fmt: skip
 
 

@@ -90,6 +90,15 @@ def test_a_plan_says_whose_turn_it_is(more: Json, words: tuple[str, str]) -> Non
     assert said("planning", **more) == words
 
 
+@pytest.mark.parametrize("state", ["planning", "in_progress", "review"])
+def test_words_that_the_gateway_does_not_take_yet_are_told_in_any_column(state: str) -> None:
+    why = "ada does not get its message yet (too many requests): again at 14:32:05"
+    more: Json = {"planning": "planner", "reviewer": "eve", "waiting": why}
+    if state == "in_progress":
+        more["activity"] = {"kind": "waiting", "text": why, "at": "2026-11-23T14:30:00.000Z"}
+    assert said(state, **more) == ("waiting", why)
+
+
 def test_a_review_says_who_reads() -> None:
     assert said("review", round=2, reviewer="rex") == ("status", "rex reads round 2")
     assert said("review", round=2, reviewer="rex", reviewer_name="Rex") == ("status", "Rex reads round 2")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ccp_tui import clock
 from ccp_tui.failures import ServiceFailure, ServiceUnavailable
 from ccp_tui.gateway.refusals import PAIRING_FIX, START_FIX, TOKEN_FIX
 from ccp_tui.rows import Link, LinkState
@@ -80,3 +81,23 @@ async def test_a_refusal_stays_when_the_connection_changes(stage: StageMaker) ->
         s.live.emit("health", health=health(version="2026.11.2"))
         await s.settle()
         assert "Refused by spec_approved" in s.lines()[-2]
+
+
+async def test_what_ran_short_is_told_with_its_time_and_the_fix(stage: StageMaker) -> None:
+    at = "2026-11-23T18:06:34.421Z"
+    when = f"{clock.parse(at).astimezone():%H:%M}"
+    what = "a program was killed for want of memory (limit 2 GiB)."
+    fix = "Give it more memory on the host: ccp fleet resize demo --memory 4GiB"
+    short = {"kind": "memory", "times": 1, "at": at, "text": what, "fix": fix}
+    async with stage(SMALL) as s:
+        s.live.emit("health", health=health() | {"shortages": [short]})
+        await s.settle()
+        assert "gateway connected" in s.lines()[0]
+        assert s.lines()[-4:-2] == [f" ✗ {fix}", f"   {when} {what}"]
+        away = health(state="unreachable", detail="Nobody answers.", fix="Start it.")
+        s.live.emit("health", health=away | {"shortages": [short]})
+        await s.settle()
+        assert s.lines()[-4:-2] == [" ✗ Start it.", f"   Nobody answers. {when} {what}"]
+        s.live.emit("health", health=health())
+        await s.settle()
+        assert "memory" not in s.text

@@ -81,3 +81,23 @@ def test_a_folder_is_its_files(workspace: Path) -> None:
 def test_a_workspace_that_is_a_link_itself_is_fine(workspace: Path, tmp_path: Path) -> None:
     os.symlink(workspace, tmp_path / "alias")
     assert look(tmp_path / "alias", "a.md").size == 5
+
+
+def test_what_would_take_too_long_to_read_is_refused(workspace: Path) -> None:
+    """A file of nothing but holes costs its maker nothing, and whoever reads it hours."""
+    with (workspace / "holes").open("wb") as file:
+        file.truncate(2**43)
+    with pytest.raises(NotDelivered, match=r"holes is larger than 4 GiB: deliver something smaller"):
+        look(workspace, "holes")
+
+
+def test_so_is_a_folder_of_such_files(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ccp_tui.service.verification.deliverables.LARGEST", 2**20)
+    folder = workspace / "many"
+    folder.mkdir()
+    for number in range(3):
+        (folder / str(number)).write_bytes(b"x" * 400_000)
+    with pytest.raises(NotDelivered, match="many is larger than"):
+        look(workspace, "many")
+    (folder / "2").unlink()
+    assert look(workspace, "many").size == 800_000

@@ -282,7 +282,7 @@ def test_no_program_of_openclaw_is_started() -> None:
     found -= {one for one in found if one[1] == "asyncio" and one[0] != checks}
     assert {name for name, _ in found} == {
         "cli/doctor_terminal.py",
-        "cli/fleet_attach.py",
         "service/host/spawn.py",
         checks,
+        "terminal.py",
     }

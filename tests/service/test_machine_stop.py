@@ -16,7 +16,7 @@ from tests.service.processes import Processes, processes_on, sent_prompts, short
 from tests.support.embedded import EmbeddedGateway
 
 WORK = "!exec echo hello > hello.md && {report} deliver hello.md && {report} submit --summary made"
-SLOW = spec("!exec {report} progress begun", "!pause 60", WORK)
+SLOW = spec("!exec {report} progress begun", "!pause 30", WORK)
 
 
 @pytest.fixture
@@ -75,9 +75,10 @@ async def test_the_same_attempt_goes_on_and_is_done(pair: Processes, together: b
     assert only["deliverables"]
     assert task["hold"] is None
     prompts = sent_prompts(pair.gateway.state)  # type: ignore[attr-defined]
-    assert len(prompts) == 2
     assert WHY not in prompts[0]
-    assert prompts[1].startswith(WHY)
+    assert [prompt.startswith(WHY) for prompt in prompts[1:]] == [True] * (len(prompts) - 1)
+    # A gateway that ended before it could be told to abort takes its turn up by itself, and hears why later.
+    assert len(prompts) == 2 or (together and len(prompts) == 1)
     kinds = [row["kind"] for row in await pair.history(ref)]
     assert kinds.count("dispatched") == kinds.count("resumed") == 1
     assert not {"nudged", "resent", "checks_failed"} & set(kinds)

@@ -28,6 +28,8 @@ def why_not_moving(card: Row, spec: Row | None, planning: str = "") -> str:
     """
     if card["hold"]:
         return f"{card['hold']['reason'].rstrip('.')}. {card['hold']['release']}".strip()
+    if card["waiting"] and card["state"] != State.ASSIGNED:
+        return str(card["waiting"])  # the gateway does not take what it is to be told
     match State(card["state"]):
         case State.INBOX | State.PLANNING:
             return planning or _before_work(card, spec)

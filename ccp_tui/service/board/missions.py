@@ -10,6 +10,7 @@ from ccp_tui.service.context import Context, person
 from ccp_tui.service.door import params as p
 from ccp_tui.service.door.errors import refused, usage
 from ccp_tui.service.door.methods import Method
+from ccp_tui.service.execution.queueing import queue_assigned
 from ccp_tui.store import Store
 from ccp_tui.wire import Json
 
@@ -77,6 +78,8 @@ class Missions:
             ]
             text = f"mission {row['title']} {told}{_told(news, ': ')}"
             store.events.add(person(), "mission_changed", text, mission=mission, data={"policy": news})
+            if "auto" in news and not row["archived"]:
+                queue_assigned(store, mission, store.missions.policy(mission, self._c.settings.policy))
             return row
 
         return {"mission": self._c.live.mission(await self._c.db(work))}

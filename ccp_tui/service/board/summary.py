@@ -44,14 +44,17 @@ class Summary:
         self._wakeup.set()
 
     async def summary(self, _: Json) -> Json:
-        """``{service, gateway, tasks: {state: how many}, needs_you, version}``; service and gateway in a word:
-        ready, starting or down."""
+        """``{service, gateway, tasks: {state: how many}, needs_you, shortages: [{kind, times, at}], version}``;
+        service and gateway in a word: ready, starting or down. A shortage is of ``memory`` or ``processes``."""
         tasks = await self._c.db(lambda store: store.tasks.counts())
         return {
             "service": "ready",
             "gateway": _GATEWAY.get(self._c.gateway.status.state, "down"),
             "tasks": tasks,
             "needs_you": len(self._attention.told),
+            "shortages": [
+                {key: one[key] for key in ("kind", "times", "at")} for one in self._c.live.shortages.values()
+            ],
             "version": __version__,
         }
 

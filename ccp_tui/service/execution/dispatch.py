@@ -22,11 +22,14 @@ from ccp_tui.service.sessions.feedback import send_back
 from ccp_tui.service.sessions.runs import Runs
 from ccp_tui.service.verification.deliverables import there_already
 from ccp_tui.store import Store
+from ccp_tui.text import one_line
 from ccp_tui.wire import Json
 
 log = logging.getLogger(__name__)
 
 AGAIN_S = 5.0
+TROUBLE_AGAIN_S = 60.0  # after what nobody foresaw
+_OPENS = TEMPORARY | {starting.DEFERRED}  # what a task waits for without being held
 
 
 class Dispatcher:
@@ -41,6 +44,9 @@ class Dispatcher:
         self._deliveries = deliveries
         self._background = background
         self._predecessors = Predecessors(context, runs)
+        self._deferred: dict[
+            int, str
+        ] = {}  # queued tasks that can't start yet though their gates hold, and why
         self._wakeup = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
 
@@ -72,17 +78,52 @@ class Dispatcher:
                 await survive(self._go_through(), "going through the queue")
 
     def _planned(self, store: Store) -> starting.Plan:
-        return starting.plan(store, self._c.settings, self._c.gateway_problem)
+        return starting.plan(store, self._c.settings, self._c.gateway_problem, self._deferred)
 
     async def _go_through(self) -> None:
-        """Starts what may start, the most pressing first, and says of the rest why it waits."""
-        found = await self._c.db(self._planned)
-        await self._wait(*((one.task, one.reason) for one in found.waiting if one.gate in TEMPORARY))
-        for one in found.waiting:
-            if one.gate not in TEMPORARY:
-                await self._refuse(one.task, one.gate, one.reason)
-        for task in found.would:
-            await survive(self._try(task), f"dispatching {task['ref']}")
+        """Starts what may start, the most pressing first, and says of the rest why it waits.
+
+        What turns out to be deferred takes nobody's place: the queue is gone through again without it.
+        """
+        await self._look_at_deferred()
+        while True:
+            found = await self._c.db(self._planned)
+            await self._wait(*((one.task, one.reason) for one in found.waiting if one.gate in _OPENS))
+            for one in found.waiting:
+                if one.gate not in _OPENS:
+                    await self._refuse(one.task, one.gate, one.reason)
+            before = set(self._deferred)
+            for task in found.would:
+                await self._try(task)
+            if before.issuperset(self._deferred):
+                return
+
+    async def _look_at_deferred(self) -> None:
+        """Those whose last attempt is over by now are deferred no more, and have their place in the queue again."""
+        if not self._deferred or self._c.gateway_problem:
+            return
+        queued = await self._c.db(lambda store: {task["id"]: task for task in store.tasks.queued()})
+        for task_id in list(self._deferred):
+            if (task := queued.get(task_id)) is None:
+                del self._deferred[task_id]
+            else:
+                await survive(self._look_at(task), f"looking at {task['ref']}")
+
+    async def _look_at(self, task: Row) -> None:
+        try:
+            await self._predecessors.over(task)
+        except Deferred as deferred:
+            self._defer(task, str(deferred), deferred.again)
+        except GatewayUnavailable:
+            self._defer(task, self._deferred[task["id"]], AGAIN_S if self._c.connected else 0.0)
+        else:
+            del self._deferred[task["id"]]
+
+    def _defer(self, task: Row, reason: str, again: float) -> None:
+        """A task waits for something of its own. ``again``: in how many seconds to look; 0 when that is settled."""
+        self._deferred[task["id"]] = reason
+        if again:
+            self._background.start(self._wake_later(again), "dispatch again")
 
     async def _try(self, task: Row) -> None:
         """Starts a task, or says why it waits."""
@@ -94,22 +135,23 @@ class Dispatcher:
             else:
                 await self._refuse(task, refusal.gate, refusal.reason)
         except Deferred as deferred:
-            await self._wait((task, str(deferred)))
-            if deferred.again:
-                self._background.start(self._wake_later(deferred.again), "dispatch again")
+            self._defer(task, str(deferred), deferred.again)
         except GatewayUnavailable:
             await self._wait((task, self._c.gateway_problem or "the gateway did not answer"))
             if self._c.connected:
                 self._background.start(self._wake_later(AGAIN_S), "dispatch again")
         except GatewayError as error:
             if error.retryable:  # the gateway's word that it passes by itself
-                await self._wait((task, f"the gateway can't start it now: {error.message}"))
-                self._background.start(self._wake_later(AGAIN_S), "dispatch again")
+                self._defer(task, f"the gateway can't start it now: {error.message}", AGAIN_S)
                 return
             release = "Retry, or assign another agent."
             await self._hold(
                 task, Hold(HoldKind.ERROR, f"the gateway refused to start: {error.message}", release)
             )
+        except Exception as error:
+            log.exception("dispatching %s failed", task["ref"])
+            why = one_line(f"{type(error).__name__}: {error}", 200)
+            self._defer(task, f"it could not be started ({why}); it is tried again", TROUBLE_AGAIN_S)
 
     async def _refuse(self, task: Row, gate: str, reason: str) -> None:
         """A gate that does not open by itself: the task is held, unless it was only moved meanwhile."""

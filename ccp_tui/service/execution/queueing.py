@@ -6,7 +6,7 @@ from ccp_tui import clock, lifecycle
 from ccp_tui.lifecycle import Actor, ActorKind, Refused, State, Trigger
 from ccp_tui.model import HoldKind
 from ccp_tui.policy import Auto, Policy
-from ccp_tui.service.board.moves import SERVICE, Row, record
+from ccp_tui.service.board.moves import PAST, SERVICE, Row, record
 from ccp_tui.store import Store
 
 
@@ -37,3 +37,23 @@ def queue_if_auto(store: Store, task: Row, policy: Policy) -> bool:
         return False
     queue(store, now, SERVICE)
     return True
+
+
+def queue_assigned(store: Store, mission: int, policy: Policy) -> None:
+    """A policy was changed to starting by itself: what was assigned before is queued.
+
+    What a person stopped stays so until it is assigned or asked for anew, and a hold stays what it is.
+    """
+    for task in store.tasks.in_states(State.ASSIGNED):
+        held = task["hold_kind"] not in (None, HoldKind.DEPENDENCY)
+        if task["mission_id"] == mission and not held and not _was_stopped(store, task):
+            queue_if_auto(store, task, policy)
+
+
+def _was_stopped(store: Store, task: Row) -> bool:
+    """Whether a task is assigned because it was stopped, and for nothing that came after."""
+    stopped, assigned = (
+        store.events.page({"task": task["ref"], "kind": kind}, limit=1)
+        for kind in (PAST[Trigger.STOP], PAST[Trigger.ASSIGN])
+    )
+    return bool(stopped) and (not assigned or assigned[-1]["id"] < stopped[-1]["id"])

@@ -51,12 +51,12 @@ class Quiet:
 
     def event(self, event: GatewayEvent) -> None:
         """Called before the event is taken in: what runs is then what ran before it."""
-        key = event.session_key
-        if key in self._heard and is_sign(event, self._c.live):
-            self._heard[key] = _now()
-            if key in self._held:
-                self._held.discard(key)
-                self._background.start(self._alive(key), f"{key} is alive")
+        for key in self._c.live.upwards(event.session_key):
+            if key in self._heard and is_sign(event, self._c.live):
+                self._heard[key] = _now()
+                if key in self._held:
+                    self._held.discard(key)
+                    self._background.start(self._alive(key), f"{key} is alive")
 
     def connected(self, connected: bool) -> None:
         if not connected:
@@ -97,7 +97,7 @@ class Quiet:
         return _now() - heard >= self._c.settings.stalled_after
 
     async def _silent(self, session_key: str) -> None:
-        """A deadline passed. Without a run there is nobody to ask, and the session's owner knows what follows."""
+        """A deadline passed. Without a run, here or below, the session's owner knows what follows."""
         heard = self._heard[session_key]
         if self._c.live.request_in(session_key):
             self._heard[session_key] = _now()  # it waits for the person
@@ -110,7 +110,8 @@ class Quiet:
         if self._heard.get(session_key) != heard:
             return  # just then
         self._heard[session_key] = _now()
-        if going.run_id is None and not going.pending:
+        below = await self._c.db(lambda store: store.sessions.at_work_below(session_key))
+        if going.run_id is None and not going.pending and not below:
             self._runs.settle_later(session_key, 0.0)
             return
         after = self._c.settings.stalled_after

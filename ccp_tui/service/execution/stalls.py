@@ -1,7 +1,8 @@
 """Runs that give no sign of life: shown, then the worker is asked once, then the task is held. The run is left alone.
 
-A sign of life is any event of the attempt's session that the worker's run made; neither our own messages nor the
-gateway's word about its health is one. Time without a gateway does not count.
+A sign of life is any event of the attempt's session that the worker's run made, or that a sub-agent at work below it
+made in its own; neither our own messages nor the gateway's word about its health is one. Time without a gateway does
+not count.
 """
 
 from __future__ import annotations
@@ -95,15 +96,17 @@ class Stalls:
 
     def event(self, event: GatewayEvent) -> None:
         """Called before the event is taken in: what runs is then what ran before it."""
-        watch = self._watched.get(event.session_key)
-        if watch is None or not is_sign(event, self._c.live):
-            return
+        for session_key in self._c.live.upwards(event.session_key):
+            if (watch := self._watched.get(session_key)) and is_sign(event, self._c.live):
+                self._heard_of(session_key, watch)
+
+    def _heard_of(self, session_key: str, watch: Watch) -> None:
         watch.heard = _now()
         watch.signs += 1
         if watch.asked:
             watch.asked = False
-            self._background.start(self._alive(event.session_key, watch.ref), f"{watch.ref} is alive")
-        self._arm(event.session_key)
+            self._background.start(self._alive(session_key, watch.ref), f"{watch.ref} is alive")
+        self._arm(session_key)
 
     def connected(self, connected: bool) -> None:
         """The gateway came or went: what a worker did meanwhile nobody could have heard."""
@@ -139,7 +142,7 @@ class Stalls:
             self._background.start(self._silent(session_key, watch), f"{watch.ref} is silent")
 
     async def _silent(self, session_key: str, watch: Watch) -> None:
-        """A deadline passed: asks once, then holds. Without a run there is nobody to ask."""
+        """A deadline passed: asks once, then holds. Without a run, here or below, there is nobody to ask."""
         signs = watch.signs
         silent = long(self._c.settings.stalled_after * (2 if watch.asked else 1))
         asked = await self._c.db(lambda store: self._ask_or_hold(store, session_key, silent))
@@ -165,7 +168,7 @@ class Stalls:
         if (
             task["state"] != State.IN_PROGRESS
             or task["hold_kind"]
-            or not store.attempts.running(attempt["id"])
+            or not (store.attempts.running(attempt["id"]) or store.sessions.at_work_below(session_key))
         ):
             return None
         agent = attempt["agent_id"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,8 @@ from ccp_tui.store import Store
 # What runs changes often. Who stands far behind in the line is not told of each change, nor are all who look at it.
 NEAR = 50
 FAR = f"it waits for its turn: more than {NEAR} tasks wait before it"
+# Not a gate: all of them hold, and the task can't start all the same.
+DEFERRED = "deferred"
 _TURNS = (LIMIT.name, AGENT_FREE.name)
 
 
@@ -100,11 +103,17 @@ class Line:
         return self._of_mission[mission]
 
 
-def plan(store: Store, settings: Settings, gateway_problem: str) -> Plan:
-    """Goes through the queue, the most pressing first. Starts nothing."""
+def plan(
+    store: Store, settings: Settings, gateway_problem: str, deferred: Mapping[int, str] | None = None
+) -> Plan:
+    """Goes through the queue, the most pressing first. Starts nothing.
+
+    ``deferred``: tasks, by their ids, that can't start now for the given reason; they take nobody's place.
+    """
     found = Plan()
     if not (queued := store.tasks.queued()):
         return found
+    deferred = deferred or {}
     line = Line(store, settings, gateway_problem)
     unmet = store.dependencies.unmet_of_queued()
     asked: dict[Facts, Refused | None] = {}  # most of a long queue waits for the same
@@ -113,7 +122,10 @@ def plan(store: Store, settings: Settings, gateway_problem: str) -> Plan:
         facts = line.facts(task, unmet.get(task["id"], ()))
         if facts not in asked:
             asked[facts] = _refusal(task, facts)
-        if (refusal := asked[facts]) is None:
+        if (refusal := asked[facts]) is None and task["id"] in deferred:
+            found.waiting.append(Waiting(task, DEFERRED, deferred[task["id"]]))
+            continue
+        if refusal is None:
             line.let(task)
             found.would.append(task)
             continue

@@ -1,4 +1,4 @@
-"""Sending the outbox to the gateway: every message once, whatever breaks on the way.
+"""Sending the outbox to the gateway: every message once, whatever breaks on the way, and no session behind another.
 
 A row is marked ``sending`` before the gateway hears of it. If then the connection or a process dies, nobody knows
 whether it arrived; so the session's history is asked for the row's idempotency key before it is sent again (a gateway
@@ -23,6 +23,7 @@ from ccp_tui.service.context import Context
 from ccp_tui.service.execution.goingon import held_back
 from ccp_tui.service.execution.prompts import report_command
 from ccp_tui.service.reports.tokens import Tokens
+from ccp_tui.service.sessions.throttle import Throttles
 from ccp_tui.store import Store
 
 log = logging.getLogger(__name__)
@@ -31,12 +32,14 @@ Row = dict[str, Any]
 SEND_TRIES = 5
 ABORT_TRIES = 5
 AGAIN_S = 5.0
+TROUBLE_AGAIN_S = 60.0  # after what nobody foresaw
 HISTORY_ROWS = 200
 
 
 class Deliveries:
     """The one sender of messages. :meth:`wake` it after a commit that put something into the outbox.
 
+    Those of a session go out in their order, one after the other; those of several sessions at the same time.
     ``settle`` is called with a session whose message was sent: nothing was judged while it was on its way.
     """
 
@@ -53,7 +56,9 @@ class Deliveries:
         self._background = background
         self._wakeup = asyncio.Event()
         self._unstuck: set[int] = set()
-        self._sending = asyncio.Lock()
+        self._sending: dict[str, asyncio.Task[None]] = {}
+        self._missed: set[str] = set()  # sessions that were to be looked at while they were being sent to
+        self._throttles = Throttles(context, background, self.wake)
         self.report = report_command(context.settings.ccp_command, context.home.agents_socket)
 
     def start(self) -> None:
@@ -63,9 +68,9 @@ class Deliveries:
         self._wakeup.set()
 
     async def quiet(self) -> None:
-        """Returns once the message that is on its way, if one is, has been answered."""
-        async with self._sending:
-            pass
+        """Returns once the messages that are on their way, if any are, have been answered."""
+        if sending := list(self._sending.values()):
+            await asyncio.wait(sending)
 
     def abort(self, session_key: str) -> None:
         """Aborts what runs in a session whose attempt ended, and below it; again while the gateway is away."""
@@ -91,39 +96,70 @@ class Deliveries:
         while True:
             await self._wakeup.wait()
             self._wakeup.clear()
-            for row in await self._c.db(lambda store: store.outbox.open()):
-                if self._c.gateway_problem:
-                    break  # the next connect wakes us
-                async with self._sending:
-                    await survive(self._deliver(row), "sending a message")
+            await survive(self._look(), "looking for messages")
 
-    async def _deliver(self, row: Row) -> None:
-        for attempt in range(SEND_TRIES):
-            try:
-                if row["state"] == Delivery.SENDING and await self._arrived(row):
-                    await self._sent(row, SendAck(row["idempotency_key"], "arrived"))
-                    return
-                if not await self._claim(row):
-                    return
-                await self._sent(row, await self._send(row))
-                return
-            except GatewayUnavailable as error:
-                if not error.sent:
-                    await self._mark(row, Delivery.PENDING)
-                if self._c.connected:  # no connect will wake us
-                    self._background.start(self._wake_later(), "send again")
-                return
-            except GatewayError as error:
-                if error.retryable and attempt + 1 < SEND_TRIES:
-                    await asyncio.sleep(error.retry_after_s or 0.5 * 2**attempt)
-                    row = {**row, "state": Delivery.SENDING}
-                    continue
-                await self._failed(row, error.message)
-                return
+    async def _look(self) -> None:
+        """Starts sending to every session that has a message and is not sent to already."""
+        for session_key in await self._c.db(lambda store: list(_by_session(store, self._waits))):
+            if session_key in self._sending:
+                self._missed.add(session_key)
+            elif not self._c.gateway_problem:  # the next connect wakes us
+                sending = self._background.start(self._send_all(session_key), f"sending to {session_key}")
+                self._sending[session_key] = sending
 
-    async def _wake_later(self) -> None:
-        await asyncio.sleep(AGAIN_S)
-        self.wake()
+    async def _send_all(self, session_key: str) -> None:
+        try:
+            for row in (await self._c.db(lambda store: _by_session(store, self._waits))).get(session_key, []):
+                if self._c.gateway_problem or not await self._tried(row):
+                    break
+        finally:
+            del self._sending[session_key]
+            if session_key in self._missed:
+                self._missed.discard(session_key)
+                self.wake()
+
+    async def _tried(self, row: Row) -> bool:
+        """:meth:`_deliver`; what nobody foresaw is told like any other reason to wait."""
+        try:
+            return await self._deliver(row)
+        except Exception as error:
+            log.exception("sending %s failed", row["idempotency_key"])
+            reason = f"{type(error).__name__}: {error}"
+            await self._throttles.wait(row, reason, TROUBLE_AGAIN_S, counts=False)
+            return False
+
+    def _waits(self, store: Store, row: Row) -> bool:
+        """Whether a message must not be tried now; one that nobody must hear any more is taken back at once."""
+        return self._throttles.waiting(row["session_key"]) and not _over(store, row)
+
+    async def _deliver(self, row: Row) -> bool:
+        """Sends one message, if it may go; False when what comes behind it has to wait."""
+        try:
+            if row["state"] == Delivery.SENDING and await self._arrived(row):
+                ack = SendAck(row["idempotency_key"], "arrived")
+            elif await self._claim(row):
+                ack = await self._send(row)
+            else:
+                await self._throttles.over(row)
+                return True
+        except GatewayUnavailable as error:
+            if not error.sent:
+                await self._mark(row, Delivery.PENDING)
+            if self._c.connected:  # no connect will wake us
+                await self._throttles.wait(row, error.message, AGAIN_S, counts=False)
+            return False
+        except GatewayError as error:
+            if error.retryable and self._throttles.refused(row) + 1 < SEND_TRIES:
+                await self._throttles.wait(row, error.message, error.retry_after_s)
+                return False
+            await self._failed(row, error.message)
+            return True
+        except OSError as error:  # the file that the person attached
+            await self._failed(row, f"{error.filename or 'an attached file'}: {error.strerror or error}")
+            return True
+        await self._throttles.over(row)
+        await self._sent(row, ack)
+        return True
 
     async def _claim(self, row: Row) -> bool:
         """Marks a row as being sent; False when its attempt ended meanwhile, or when it must wait for a release."""
@@ -220,6 +256,8 @@ class Deliveries:
         await self._c.db(lambda store: store.outbox.mark(row["id"], state))
 
     async def _failed(self, row: Row, reason: str) -> None:
+        await self._throttles.over(row)
+
         def work(store: Store) -> None:
             store.outbox.mark(row["id"], Delivery.FAILED, error=reason)
             store.messages.set_status(row["idempotency_key"], MessageStatus.ERROR)
@@ -251,3 +289,15 @@ def _over(store: Store, row: Row) -> bool:
     planning = store.plannings.by_session(row["session_key"])
     review = store.review_requests.by_session(row["session_key"])
     return any(one is not None and one["ended_at"] is not None for one in (attempt, planning, review))
+
+
+def _by_session(store: Store, waits: Callable[[Store, Row], bool]) -> dict[str, list[Row]]:
+    """What is to be sent now, for each session in its order; nothing goes before a message that waits."""
+    found: dict[str, list[Row]] = {}
+    behind: set[str] = set()
+    for row in store.outbox.open():
+        if waits(store, row):
+            behind.add(row["session_key"])
+        elif row["session_key"] not in behind:
+            found.setdefault(row["session_key"], []).append(row)
+    return found

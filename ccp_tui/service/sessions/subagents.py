@@ -59,7 +59,7 @@ class Subagents:
     async def start(self) -> None:
         """Follows those that were at work when the last service ended."""
         for row in await self._c.db(lambda store: store.sessions.working_children()):
-            self._follow(row["session_key"], row["agent_id"])
+            self._follow(row["session_key"], row["agent_id"], row["parent_key"])
         self._background.start(self._loop(), "sub-agents")
 
     def event(self, event: GatewayEvent) -> None:
@@ -117,7 +117,7 @@ class Subagents:
 
         known, new = await self._c.db(work)
         if known and new:
-            self._follow(child, agent or child.split(":", 2)[1])
+            self._follow(child, agent or child.split(":", 2)[1], parent)
             try:
                 await self._runs.sync(child)  # what it said before it was followed
             except GatewayError as error:
@@ -126,7 +126,8 @@ class Subagents:
             self._told[child] = FAILED if state in _FAILED else self._told.get(child, DONE)
             self._runs.settle_later(child, 0.5)
 
-    def _follow(self, child: str, agent: str) -> None:
+    def _follow(self, child: str, agent: str, parent: str) -> None:
+        self._c.live.spawners[child] = parent
         self._runs.learn(child, agent, None, None, self._ended)
 
     async def _ended(self, child: str) -> bool:
@@ -148,7 +149,9 @@ class Subagents:
                 record(store, task, SERVICE, f"subagent_{outcome}", words)
             return str(row["parent_key"])
 
-        if parent := await self._c.db(work):
+        parent = await self._c.db(work)
+        self._c.live.spawners.pop(child, None)
+        if parent:
             self._runs.settle_later(parent, ANNOUNCE_S)
         return True
 

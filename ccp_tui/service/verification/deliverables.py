@@ -13,12 +13,19 @@ from typing import NoReturn
 from ccp_tui.text import clean
 
 CHUNK = 1 << 20
+LARGEST = (
+    4 * 2**30
+)  # bytes of one deliverable; all of it is read at each look, and a file of holes costs nothing
 # Folders that tools write while they only look at the files beside them.
 CACHES = frozenset({"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis"})
 
 
 class NotDelivered(Exception):
     """A path that is no deliverable; the words are for the agent, who can act on them."""
+
+
+class _TooLarge(Exception):
+    """Reading it all would take too long."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,10 @@ def look(workspace: Path, path: str) -> Found:
     if not real.is_relative_to(root):
         raise NotDelivered(f"{relative} leads out of your workspace through a link: deliver the file itself")
     try:
-        size, digest = _folder(real) if real.is_dir() else _file(real)
+        size, digest = _folder(real) if real.is_dir() else _file(real, LARGEST)
+    except _TooLarge:
+        most = f"{LARGEST / 2**30:g} GiB"
+        raise NotDelivered(f"{relative} is larger than {most}: deliver something smaller") from None
     except PermissionError:
         raise NotDelivered(_closed(relative)) from None
     except OSError as error:
@@ -73,7 +83,7 @@ def there_already(workspace: Path, paths: Iterable[str]) -> list[str]:
     return [path for path in paths if os.path.lexists(workspace / path)]
 
 
-def _file(path: Path) -> tuple[int, str]:
+def _file(path: Path, most: int) -> tuple[int, str]:
     digest = hashlib.sha256()
     size = 0
     # Not blocking: a named pipe must not hold the reader up, and is refused below.
@@ -81,9 +91,13 @@ def _file(path: Path) -> tuple[int, str]:
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise NotDelivered(f"{path.name} is no regular file: deliver a file or a folder")
+        if os.fstat(descriptor).st_size > most:
+            raise _TooLarge
         while chunk := file.read(CHUNK):
             digest.update(chunk)
             size += len(chunk)
+            if size > most:
+                raise _TooLarge
     return size, digest.hexdigest()
 
 
@@ -107,7 +121,7 @@ def _folder(path: Path) -> tuple[int, str]:
     digest = hashlib.sha256()
     total = 0
     for file in files_in(path):
-        size, inner = _file(file)
+        size, inner = _file(file, LARGEST - total)
         digest.update(os.fsencode(f"{file.relative_to(path)}\0{inner}\n"))  # names need not be text
         total += size
     return total, digest.hexdigest()

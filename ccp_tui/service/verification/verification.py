@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,10 @@ from ccp_tui.service.sessions.delivery import Deliveries
 from ccp_tui.service.sessions.feedback import send_back
 from ccp_tui.service.verification import checks, checksocket
 from ccp_tui.service.verification.reviewing import ask
-from ccp_tui.store import Store
+from ccp_tui.store import Committed, Store
+from ccp_tui.text import one_line
 
+log = logging.getLogger(__name__)
 Row = dict[str, Any]
 
 
@@ -28,33 +32,48 @@ class Verification:
         self._c = context
         self._deliveries = deliveries
         self._background = background
-        self._running: set[int] = set()
+        self._running: dict[int, asyncio.Task[None]] = {}
+        self._checking: dict[
+            int, str
+        ] = {}  # of these attempts, those whose checks run; the refs of their tasks
 
     def verify(self, attempt: int) -> None:
         """Starts the checks of the attempt's current round, unless they run already."""
         if attempt not in self._running:
-            self._running.add(attempt)
-            self._background.start(self._verify(attempt), f"checks of attempt {attempt}")
+            started = self._background.start(self._verify(attempt), f"checks of attempt {attempt}")
+            self._running[attempt] = started
+
+    def committed(self, committed: Committed) -> None:
+        """A task that leaves Testing by another's hand: its checks are ended, for the next attempt works there too."""
+        left = {card["ref"] for card in committed.tasks if card["state"] != State.TESTING}
+        for attempt, ref in self._checking.items():
+            if ref in left:
+                self._running[attempt].cancel()
 
     async def _verify(self, attempt: int) -> None:
         try:
             if await self._run(attempt):
                 self._deliveries.wake()
+        except Exception as error:
+            log.exception("the checks of attempt %s", attempt)
+            await self._cannot(attempt, f"the checks broke off ({one_line(repr(error), 300)})")
         finally:
-            self._running.discard(attempt)
+            del self._running[attempt]
 
     async def _run(self, attempt: int) -> bool:
         """Runs every check, also after one failed: the worker gets all of it at once."""
-        current, spec, workspace = await self._c.db(lambda store: _brief(store, attempt))
-        results = []
-        for position, check in enumerate(spec["checks"]):
-            try:
-                result = await self._check(check, workspace)
-            except checks.CannotRun as error:
-                await self._cannot(attempt, str(error))
-                return False
-            results.append(result)
-            await self._keep(attempt, current["id"], position, result)
+        ref, current, spec, workspace = await self._c.db(lambda store: _brief(store, attempt))
+        results: list[Row] = []
+        self._checking[attempt] = ref
+        try:
+            for position, check in enumerate(spec["checks"]):
+                results.append(await self._check(check, workspace))
+                await self._keep(attempt, current["id"], position, results[-1])
+        except checks.CannotRun as error:
+            await self._cannot(attempt, str(error))
+            return False
+        finally:
+            del self._checking[attempt]
         return await self._c.db(lambda store: self._decide(store, attempt, current, results))
 
     async def _check(self, check: Row, workspace: Path) -> Row:
@@ -114,7 +133,8 @@ class Verification:
         return True
 
 
-def _brief(store: Store, attempt: int) -> tuple[Row, Row, Path]:
+def _brief(store: Store, attempt: int) -> tuple[str, Row, Row, Path]:
     row = store.attempts.get(attempt)
+    ref = store.tasks.get(row["task_id"])["ref"]
     workspace = store.agents.row(row["agent_id"])["workspace"]
-    return store.rounds.current(attempt), store.specs.get(row["spec_id"]), Path(workspace)
+    return ref, store.rounds.current(attempt), store.specs.get(row["spec_id"]), Path(workspace)
