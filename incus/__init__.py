@@ -24,23 +24,6 @@ if TYPE_CHECKING:
     )
     from ccp_tui.incus.names import check_name
 
-_WHERE = {
-    "CreateRequest": "model",
-    "Deployment": "model",
-    "Fleet": "fleet",
-    "FleetError": "errors",
-    "Image": "model",
-    "Limits": "model",
-    "Member": "model",
-    "Pool": "model",
-    "RemoteState": "model",
-    "Snapshot": "model",
-    "Stage": "model",
-    "STAGES": "model",
-    "bytes_of": "model",
-    "check_name": "names",
-    "check_public_key": "model",
-}
 __all__ = [
     "STAGES",
     "CreateRequest",
@@ -58,9 +41,11 @@ __all__ = [
     "check_name",
     "check_public_key",
 ]
+# Where what is no value of model.py comes from.
+_ELSEWHERE = {"Fleet": "fleet", "FleetError": "errors", "check_name": "names"}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_ELSEWHERE.get(name, 'model')}"), name)

@@ -9,19 +9,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from ccp_tui import clock
-from ccp_tui.incus import attach, names
+from ccp_tui.incus import attach, fate, names
 from ccp_tui.incus.api import remotes
 from ccp_tui.incus.api.connection import Connection
 from ccp_tui.incus.deployments import (
     create,
     lifecycle,
+    logs,
     members,
     pools,
     resize,
+    sibling,
     snapshots,
     transfer,
     upgrade,
@@ -132,16 +135,17 @@ class Fleet:
     ) -> Deployment:
         """Makes a deployment; see :func:`deployments.create.create`."""
         request.check()
-        remote = request.remote or names.LOCAL
-        return await self._as(
-            names.join_ref(remote, request.name),
-            "creating",
-            lambda connection, _name: create.create(connection, request, on_stage),
-        )
+
+        async def action(connection: Connection, _name: str) -> Deployment:
+            made = await create.create(connection, request, on_stage)
+            there = await members.listed(connection) if made.location else ()
+            return replace(made, host=members.host(connection, made.location, there))
+
+        return await self._as(names.join_ref(request.remote or names.LOCAL, request.name), "creating", action)
 
     async def start_one(self, ref: str) -> None:
         """Starts a stopped deployment."""
-        await self._on(ref, "starting", lifecycle.start)
+        await self._on_whole(ref, "starting", lifecycle.start)
 
     async def stop_one(self, ref: str, force: bool = False) -> None:
         """Stops a deployment gracefully; with ``force`` one that does not obey within half a minute is killed."""
@@ -149,7 +153,7 @@ class Fleet:
 
     async def restart(self, ref: str) -> None:
         """Stops a deployment gracefully and starts it."""
-        await self._on(ref, "restarting", lifecycle.restart)
+        await self._on_whole(ref, "restarting", lifecycle.restart)
 
     async def freeze(self, ref: str) -> None:
         """Halts everything in a deployment where it is."""
@@ -161,7 +165,9 @@ class Fleet:
 
     async def rename(self, ref: str, new: str) -> None:
         """Renames a deployment; a running one is stopped for it and started again."""
-        await self._on(ref, "renaming", lambda connection, name: lifecycle.rename(connection, name, new))
+        await self._on_whole(
+            ref, "renaming", lambda connection, name: lifecycle.rename(connection, name, new)
+        )
 
     async def resize(self, ref: str, **changes: str | int) -> Limits:
         """Changes limits live (cpu, memory, disk, processes); all limits as they are then."""
@@ -171,7 +177,12 @@ class Fleet:
 
     async def delete(self, ref: str) -> None:
         """Deletes a deployment with its disk and its snapshots; it is stopped first."""
-        await self._on(ref, "deleting", lifecycle.delete)
+
+        async def action(connection: Connection, name: str) -> None:
+            await sibling.sweep(connection, name)
+            await lifecycle.delete(connection, name)
+
+        await self._on(ref, "deleting", action)
 
     async def snapshot(self, ref: str, name: str = "") -> Snapshot:
         """Takes a snapshot, under a name of its own or one that tells the time."""
@@ -181,7 +192,9 @@ class Fleet:
 
     async def restore(self, ref: str, name: str) -> None:
         """Puts a deployment back to a snapshot."""
-        await self._on(ref, "restoring", lambda connection, one: snapshots.restore(connection, one, name))
+        await self._on_whole(
+            ref, "restoring", lambda connection, one: snapshots.restore(connection, one, name)
+        )
 
     async def delete_snapshot(self, ref: str, name: str) -> None:
         """Deletes a snapshot."""
@@ -190,13 +203,13 @@ class Fleet:
     async def copy(self, ref: str, new_name: str) -> None:
         """Copies a deployment on its remote, under another name and with a port of its own."""
         names.check_name(new_name)
-        await self._on(ref, "copying", lambda connection, one: transfer.copy(connection, one, new_name))
+        await self._on_whole(ref, "copying", lambda connection, one: transfer.copy(connection, one, new_name))
 
     async def export(
         self, ref: str, path: Path, on_progress: Callable[[int], None] = lambda _bytes: None
     ) -> int:
         """Writes a deployment into one file; its size in bytes. ``on_progress`` is told the bytes written so far."""
-        return await self._on(
+        return await self._on_whole(
             ref,
             "exporting",
             lambda connection, one: transfer.export(
@@ -296,17 +309,21 @@ class Fleet:
             connection.name, name, what, user, project=connection.project, config=self._config
         )
 
-    async def follow_logs(self, ref: str, which: str) -> AsyncGenerator[str, None]:
-        """A log ("gateway", "service", "boot") line by line, from now on. Close what this returns (``aclosing``)."""
+    async def fate(self, ref: str, within: float = fate.FATE_S) -> str:
+        """Why what was attached was cut off, in words, "" when nothing is known: after :meth:`start`."""
+        return await fate.fate(self, ref, within)
+
+    async def follow_logs(self, ref: str, which: str, lines: int = 0) -> AsyncGenerator[str, None]:
+        """The last lines of a log ("gateway", "service", "boot"), then every new one. Close it (``aclosing``)."""
         remote, name = names.split_ref(ref)
         connection = self._connection(remote)
-        await attach.readable(connection, name, which)
-        return attach.follow(connection, name, which)
+        await logs.readable(connection, name, which)
+        return logs.follow(connection, name, which, lines)
 
     async def log_tail(self, ref: str, which: str, lines: int = 200) -> Words:
         """The last lines of a log ("gateway", "service", "boot")."""
         remote, name = names.split_ref(ref)
-        return await attach.tail(self._connection(remote), name, which, lines)
+        return await logs.tail(self._connection(remote), name, which, lines)
 
     # --- inside ---
 
@@ -325,6 +342,15 @@ class Fleet:
         remote, name = names.split_ref(ref)
         await lifecycle.owned(self._connection(remote), name)
         return await self._as(ref, state, action)
+
+    async def _on_whole(self, ref: str, state: str, action: Callable[[Connection, str], Awaitable[T]]) -> T:
+        """The same; a deployment whose upgrade was cut off is put in order first."""
+
+        async def on_whole(connection: Connection, name: str) -> T:
+            await upgrade.whole(connection, name)
+            return await action(connection, name)
+
+        return await self._on(ref, state, on_whole)
 
     async def _as(self, ref: str, state: str, action: Callable[[Connection, str], Awaitable[T]]) -> T:
         remote, name = names.split_ref(ref)

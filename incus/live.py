@@ -66,7 +66,9 @@ class LiveRemote:
         for name, seen in self._seen.items():
             if seen.state == "running":
                 seen = _with_health(seen, self._health.of(name))
-            found.append(replace(seen, state=under_way.get(name, seen.state)))
+            state = under_way.get(name, seen.state)
+            # That an upgrade has not ended is no news while it is being shown.
+            found.append(replace(seen, state=state, note="" if state == "upgrading" else seen.note))
         for name, doing in self._doing.items():
             if name not in self._seen and doing.state == "creating":
                 found.append(Deployment(self.connection.name, name, doing.state))
@@ -218,13 +220,13 @@ class LiveRemote:
     def _one(self, instance: Json) -> Deployment:
         """An instance as a deployment. What Incus can't read now is as last seen; the second time it is an error."""
         one = listing.deployment(self.connection.name, instance)
-        one = replace(one, note=members.note(one.location, self._members) or one.note)
+        one = _placed(self.connection, one, self._members)
         last = self._seen.get(one.name)
         if listing.readable(instance) or last is None:
             return one
         if one.name not in self._bare and not one.location:
             return last
-        return replace(last, state=one.state, location=one.location, note=one.note)
+        return replace(last, state=one.state, location=one.location, host=one.host, note=one.note)
 
     def _lost(self, error: FleetError) -> None:
         state = words.state_of(error)
@@ -251,13 +253,19 @@ async def look_once(connection: Connection) -> tuple[list[Deployment], RemoteSta
 
     async def one(instance: Json) -> Deployment:
         seen = listing.deployment(connection.name, instance)
-        seen = replace(seen, note=members.note(seen.location, there) or seen.note)
+        seen = _placed(connection, seen, there)
         if seen.state != "running" or not listing.full(instance):
             return seen
         return _with_health(seen, await health.once(connection, seen.name))
 
     seen = await asyncio.gather(*(one(instance) for instance in found))
     return [*seen], RemoteState(connection.name, url, "ready", since=clock.now())
+
+
+def _placed(connection: Connection, one: Deployment, there: tuple[Member, ...]) -> Deployment:
+    """A deployment with what its machine adds: where its port is, and what is unusual about that machine."""
+    host = members.host(connection, one.location, there)
+    return replace(one, host=host, note=members.note(one.location, there) or one.note)
 
 
 def _clustered(instances: list[Json]) -> bool:
@@ -272,4 +280,5 @@ def _with_health(one: Deployment, now: health.Health) -> Deployment:
         tasks=now.tasks,
         needs_you=now.needs_you,
         version=now.version or one.version,
+        note=one.note or now.note,
     )

@@ -177,9 +177,10 @@ class Deployment:
 
     ``state`` is running, stopped, frozen or error, or what is being done to it (creating, starting, stopping,
     restarting, freezing, thawing, renaming, copying, restoring, snapshotting, exporting, deleting …). ``location`` is
-    the cluster member or "". ``cpu_used`` is in cores, ``memory_used`` and ``disk_used`` in bytes; None is unknown.
-    ``gateway`` and ``service`` are ready, starting, down or unknown. ``tasks`` counts by state of task. ``note`` is one
-    line that explains what is unusual, "" mostly.
+    the cluster member or "". ``host`` is the machine that ``port`` is on, where SSH goes; ``address`` is the
+    container's own on its bridge, out of reach from elsewhere. ``cpu_used`` is in cores, ``memory_used`` and
+    ``disk_used`` in bytes; None is unknown. ``gateway`` and ``service`` are ready, starting, down or unknown. ``tasks``
+    counts by state of task. ``note`` is one line that explains what is unusual, "" mostly.
     """
 
     remote: str
@@ -187,6 +188,7 @@ class Deployment:
     state: str
     location: str = ""
     address: str = ""
+    host: str = ""
     port: int | None = None
     image: str = ""
     version: str = ""

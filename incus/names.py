@@ -16,7 +16,10 @@ CREATED = "user.ccp.created"
 MAKER = "user.ccp.maker"  # who made it, of several that asked for one name at once
 VERSION = "user.ccp.version"
 EGRESS = "user.ccp.egress"
-UPGRADING = "user.ccp.upgrading"  # while its disk is neither the old nor the new
+# From the beginning of an upgrade to its end: BEGUN, or, while the disk is neither the old nor the new, the snapshot to
+# go back to.
+UPGRADING = "user.ccp.upgrading"
+BEGUN = "-"  # no snapshot is called so
 # Image properties.
 IMAGE_MARK = "user.ccp.image"
 BASE_MARK = "user.ccp.base"

@@ -10,7 +10,7 @@ from ccp_tui import doors
 from ccp_tui.cli import fleet_attach, fleet_create, fleet_image, fleet_life, fleet_move
 from ccp_tui.cli.context import Context
 from ccp_tui.cli.errors import CliError, usage
-from ccp_tui.cli.fleet_base import as_json, host, on_fleet, size, unavailable
+from ccp_tui.cli.fleet_base import as_json, on_fleet, size, unavailable
 from ccp_tui.cli.output import table
 from ccp_tui.cli.parser import Parser, verb
 from ccp_tui.text import one_line
@@ -67,15 +67,15 @@ def _list(context: Context, args: argparse.Namespace) -> None:
         error.about(each.name)
         context.note(f"ccp: {error.words()}")
     context.emit(
-        [as_json(each, remotes) for each in deployments],
-        lambda: _table(deployments, remotes) if deployments else "No deployments yet: ccp fleet create NAME",
+        [as_json(each) for each in deployments],
+        lambda: _table(deployments) if deployments else "No deployments yet: ccp fleet create NAME",
     )
 
 
-def _table(deployments: tuple[Deployment, ...], remotes: tuple[RemoteState, ...]) -> str:
+def _table(deployments: tuple[Deployment, ...]) -> str:
     rows = []
     for each in deployments:
-        door = doors.door(host(each, remotes), each.port)
+        door = doors.door(one_line(each.host), each.port)
         health = f"{each.gateway}/{each.service}" if each.state == "running" else ""
         running = each.tasks.get("in_progress", 0) + each.tasks.get("testing", 0)
         total = sum(each.tasks.get(state, 0) for state in OPEN)

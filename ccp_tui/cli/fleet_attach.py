@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import os
 from typing import TYPE_CHECKING
 
+from ccp_tui import terminal
 from ccp_tui.cli import output
 from ccp_tui.cli.context import Context
-from ccp_tui.cli.errors import CliError, usage
+from ccp_tui.cli.errors import OK, CliError, usage
 from ccp_tui.cli.fleet_base import found, on_fleet
 from ccp_tui.cli.parser import Nouns, positive, verb
-from ccp_tui.text import clean
+from ccp_tui.text import clean, one_line
 
 if TYPE_CHECKING:
     from ccp_tui.incus import Deployment, Fleet
@@ -38,7 +38,7 @@ def _log_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lines", type=positive, default=200, metavar="N", help="so many (default: 200)")
 
 
-def _attach(context: Context, args: argparse.Namespace) -> None:
+def _attach(context: Context, args: argparse.Namespace) -> int:
     if args.which and args.what != "logs":
         raise usage(f"{args.which} is a log: ccp fleet attach {args.ref} logs {args.which}")
     if args.user and args.what != "shell":
@@ -46,7 +46,7 @@ def _attach(context: Context, args: argparse.Namespace) -> None:
     if args.what == "logs":
         args.which = args.which or "gateway"
         _logs(context, args)
-        return
+        return OK
     if context.json:
         raise usage("attach has no JSON")
 
@@ -56,15 +56,24 @@ def _attach(context: Context, args: argparse.Namespace) -> None:
     one, command = on_fleet(work)
     if one.state != "running":
         fix = {"fix": f"ccp fleet start {args.ref}"} if one.state == "stopped" else None
-        raise CliError("REFUSED", f"{args.ref} is not running: it is {one.state}.", fix)
+        why = f" ({one_line(one.note)})" if one.note else ""
+        raise CliError("REFUSED", f"{args.ref} is not running: it is {one.state}{why}.", fix)
     try:
-        os.execvp(command[0], command)
+        code = terminal.run(command)
     except OSError as error:
         raise CliError(
             "UNAVAILABLE",
             f"{command[0]} can't be run: {error.strerror}.",
             {"fix": "apt install incus-client"},
         ) from None
+    if terminal.was_cut_off(code) and (said := on_fleet(lambda fleet: _fate(fleet, args.ref))):
+        context.note(f"ccp: {said}")
+    return code if code >= 0 else 128 - code
+
+
+async def _fate(fleet: Fleet, ref: str) -> str:
+    await fleet.start()
+    return await fleet.fate(ref)
 
 
 def _logs(context: Context, args: argparse.Namespace) -> None:
@@ -85,8 +94,6 @@ async def _follow(context: Context, fleet: Fleet, args: argparse.Namespace) -> N
         else:
             print(clean(line), flush=True)
 
-    async with aclosing(await fleet.follow_logs(args.ref, args.which)) as lines:
-        for line in await fleet.log_tail(args.ref, args.which, args.lines):
-            show(line)
+    async with aclosing(await fleet.follow_logs(args.ref, args.which, args.lines)) as lines:
         async for line in lines:
             show(line)

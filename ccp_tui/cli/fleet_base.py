@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ccp_tui import doors
 from ccp_tui.cli.context import Context
 from ccp_tui.cli.errors import OK, CliError
 from ccp_tui.text import one_line
@@ -23,12 +23,16 @@ CODES = {"EXISTS": "REFUSED", "TIMEOUT": "UNAVAILABLE"}
 
 
 def on_fleet(work: Callable[[Fleet], Awaitable[T]], only: Sequence[str] = ()) -> T:
-    """Runs something on the fleet, to its end. Raises CliError for what the fleet refuses; Ctrl-C cancels the work."""
+    """Runs something on the fleet, to its end. Raises CliError for what the fleet refuses.
+
+    Ctrl-C cancels the work, which takes back what it has made; pressed again it does not cut that short.
+    """
     import asyncio
 
     from ccp_tui.incus import Fleet, FleetError
 
     async def whole() -> T:
+        _cancel_at_ctrl_c()
         fleet = Fleet(only=only)
         try:
             return await work(fleet)
@@ -39,6 +43,30 @@ def on_fleet(work: Callable[[Fleet], Awaitable[T]], only: Sequence[str] = ()) ->
         return asyncio.run(whole())
     except FleetError as error:
         raise cli_error(error) from None
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
+def _cancel_at_ctrl_c() -> None:
+    """Ctrl-C cancels the task that calls this, however often: asyncio's own handler drops everything at the second."""
+    import asyncio
+    import signal
+
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    pressed = 0
+
+    def interrupted() -> None:
+        nonlocal pressed
+        pressed += 1
+        if pressed == 2:
+            print("ccp: cleaning up; this takes a moment", file=sys.stderr, flush=True)
+        if task is not None:
+            task.cancel()
+
+    with suppress(
+        ValueError, RuntimeError, NotImplementedError
+    ):  # not in the main thread: nothing to catch there
+        loop.add_signal_handler(signal.SIGINT, interrupted)
 
 
 def cli_error(error: FleetError) -> CliError:
@@ -100,17 +128,11 @@ def _tell(context: Context, ref: str, result: Json | CliError, done: str, *, alo
         print(f"{one_line(ref)}: {done}", flush=True)
 
 
-def host(one: Deployment, remotes: Sequence[RemoteState]) -> str:
-    """The machine on which a deployment's SSH port is."""
-    url = next((each.url for each in remotes if each.name == one.remote), "")
-    return one_line(one.location or doors.host_of(url))
-
-
-def as_json(one: Deployment, remotes: Sequence[RemoteState]) -> Json:
-    """A deployment as scripts get it: ``address`` is its own, ``host`` the machine that ``port`` is on."""
+def as_json(one: Deployment) -> Json:
+    """A deployment as scripts get it: SSH goes to ``address`` and ``port``; inside it has an address of its own."""
     return {
         "remote": one.remote, "name": one.name, "ref": one.ref, "state": one.state, "location": one.location,
-        "address": one.address, "host": host(one, remotes), "port": one.port,
+        "address": one_line(one.host), "port": one.port, "inside_address": one.address,
         "image": one.image, "version": one.version,
         "health": {"gateway": one.gateway, "service": one.service},
         "tasks": dict(one.tasks), "needs_you": one.needs_you,

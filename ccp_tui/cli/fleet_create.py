@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ccp_tui import doors
 from ccp_tui.cli.context import Context, read_text
 from ccp_tui.cli.errors import usage
-from ccp_tui.cli.fleet_base import as_json, cli_error, for_each, host, on_fleet
+from ccp_tui.cli.fleet_base import as_json, cli_error, for_each, on_fleet
 from ccp_tui.cli.parser import Nouns, verb
 from ccp_tui.sshkeys import own_keys, read_key
 from ccp_tui.text import one_line
 
 if TYPE_CHECKING:
-    from ccp_tui.incus import CreateRequest, Deployment, Fleet, RemoteState, Stage
+    from ccp_tui.incus import CreateRequest, Deployment, Fleet, Stage
 
 NO_KEY = "none"
 LIMITS = ("cpu", "memory", "disk", "processes")
+LAST = 20  # lines of its log, of one that did not come up
 
 
 def add_options(nouns: Nouns) -> None:
@@ -50,11 +52,13 @@ def add_options(nouns: Nouns) -> None:
         action="append",
         default=[],
         metavar="HOST:PORT",
-        help="what it may reach of this machine's side",
+        help="what deployments may reach of this machine's side, while this one lives",
     )
     upgrade = verb(nouns, "upgrade", "Move deployments to a newer image; the data is kept.", _upgrade)
     upgrade.add_argument("names", nargs="+", metavar="NAME")
-    upgrade.add_argument("--image", default="", help="alias of an image; the newest by default")
+    to = upgrade.add_mutually_exclusive_group()
+    to.add_argument("--image", default="", help="alias of an image; the newest by default")
+    to.add_argument("--wheel", metavar="FILE", help="only ccp itself, from its wheel; the gateway runs on")
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:
@@ -70,6 +74,8 @@ def limits_of(args: argparse.Namespace) -> dict[str, str | int]:
 
 
 def _create(context: Context, args: argparse.Namespace) -> None:
+    import asyncio
+
     from ccp_tui.incus import CreateRequest, FleetError, Limits
 
     try:
@@ -85,19 +91,31 @@ def _create(context: Context, args: argparse.Namespace) -> None:
         raise cli_error(error) from None
     stages = Stages(context)
 
-    async def work(fleet: Fleet) -> tuple[Deployment, tuple[RemoteState, ...]]:
-        return await fleet.create(request, stages.show), fleet.remotes
+    async def work(fleet: Fleet) -> Deployment:
+        try:
+            return await fleet.create(request, stages.show)
+        except FleetError as error:
+            stages.end()
+            _last_words(context, error.log)
+            raise
+        except asyncio.CancelledError as error:
+            stages.end()
+            context.note(f"Cancelled. {str(error) or 'What was made is removed.'}")
+            raise
 
-    try:
-        made, remotes = on_fleet(work)
-    finally:
-        stages.end()
-    context.emit(as_json(made, remotes), lambda: _ready(made, remotes))
+    made = on_fleet(work)
+    context.emit(as_json(made), lambda: _ready(made))
 
 
-def _ready(made: Deployment, remotes: tuple[RemoteState, ...]) -> str:
+def _last_words(context: Context, log: Sequence[str]) -> None:
+    """The end of the log of what was removed."""
+    for line in log[-LAST:]:
+        context.note(f"  | {one_line(line, 200)}")
+
+
+def _ready(made: Deployment) -> str:
     lines = [f"{made.ref} is ready."]
-    if login := doors.login(host(made, remotes), made.port):
+    if login := doors.login(one_line(made.host), made.port):
         lines.append(f"  its board from anywhere:  {login}")
     lines.append(f"  from here:                ccp fleet attach {made.ref}")
     return "\n".join(lines)
@@ -146,11 +164,12 @@ def _ssh_key(context: Context, named: str | None) -> str:
 
 def _upgrade(context: Context, args: argparse.Namespace) -> int:
     several = len(set(args.names)) > 1
+    wheel = Path(args.wheel).expanduser() if args.wheel else None
     stages: dict[str, Stages] = {name: Stages(context, f"{name}: " if several else "") for name in args.names}
 
     async def act(fleet: Fleet, ref: str) -> None:
         try:
-            await fleet.upgrade(ref, args.image, stages[ref].show)
+            await fleet.upgrade(ref, args.image, stages[ref].show, wheel)
         finally:
             stages[ref].end()
 

@@ -15,6 +15,9 @@ JOIN = "As root: `adduser YOU incus-admin` (that group may do anything on this m
 PORT = "The port is taken on the host."
 WAITED = "context deadline exceeded."
 BUSY = "Something else is being done to it right now."
+# Of one machine alone the first words, of a cluster's dead member all of these, the last ones only for a while.
+AWAY = "The machine it is on is out of reach, or its Incus is not ready yet."
+BACK = "Bring it back, or wait; `incus cluster list` shows how it is."
 START = "Start it: `systemctl start incus`. With only its client here: `apt install incus`."
 
 # (what Incus says, our code, our words or "" for its own, the fix)
@@ -24,7 +27,8 @@ _KNOWN: tuple[tuple[str, str, str, str], ...] = (
     (r"address already in use|Error occurred when starting proxy device", "REFUSED", PORT, "Choose another port."),
     (r"already exists|already in use", "EXISTS", "", ""),
     (r'busy running a "create"', "EXISTS", "This name is being created already.", "Choose another name."),
-    (r"Instance is busy|busy running", "REFUSED", BUSY, "Try again."),
+    # The second is said of the state of one that ends this very moment.
+    (r"Instance is busy|busy running|Invalid PID", "REFUSED", BUSY, "Try again."),
     (r"Disk quota exceeded|no space left on device|No space left", "FAILED", "The disk is full.",
      "Make room in the pool, or give the deployment a bigger disk."),
     (r"Image not provided for instance creation|Image .*not found", "NOT_FOUND", "There is no such image.",
@@ -33,6 +37,7 @@ _KNOWN: tuple[tuple[str, str, str, str], ...] = (
     (r"(?:nstance|ontainer) is already running", "REFUSED", "It is running already.", ""),
     (r"(?:nstance|ontainer) (?:is already stopped|isn't running|is not running)", "REFUSED", "It is not running.", ""),
     (r"(?:nstance|ontainer) is already frozen", "REFUSED", "It is frozen already.", ""),
+    (r"Server isn't ready yet|Missing event connection|Unable to connect to: ", "UNAVAILABLE", AWAY, BACK),
     (r"not authorized|Forbidden|certificate.*not trusted", "NOT_ALLOWED", "", ""),
     (r"Instance not found|Failed to fetch instance|Instance snapshot not found|[Nn]ot found", "NOT_FOUND", "", ""),
 )  # fmt: skip
@@ -71,7 +76,9 @@ def unreachable(error: BaseException, name: str, address: str) -> FleetError:
         return FleetError("UNAVAILABLE", "Incus does not run on this machine.", START)
     if isinstance(reason, (TimeoutError, requests.exceptions.Timeout)):
         return FleetError(
-            "TIMEOUT", f"Incus on {name} does not answer.", "" if local else "Is that machine up?"
+            "TIMEOUT",
+            f"Incus on {'this machine' if local else name} does not answer.",
+            "" if local else "Is that machine up?",
         )
     if isinstance(reason, requests.exceptions.SSLError) or "SSL" in str(error) or "ingerprint" in str(error):
         return FleetError(

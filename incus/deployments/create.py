@@ -16,14 +16,15 @@ from ccp_tui.incus import names
 from ccp_tui.incus.api import operations, words
 from ccp_tui.incus.api.connection import Connection, Json
 from ccp_tui.incus.api.operations import Runner
-from ccp_tui.incus.deployments import inside, lifecycle, listing, members, network, pools, ports, resize
-from ccp_tui.incus.deployments.settings import protections
+from ccp_tui.incus.deployments import inside, lifecycle, listing, logs, members, network, pools, ports, resize
+from ccp_tui.incus.deployments.settings import looser, protections
 from ccp_tui.incus.errors import FleetError
 from ccp_tui.incus.model import CreateRequest, Deployment, Stage
 
 # The first instance of an image is unpacked; on a pool of the driver "dir" every one is, and slowly.
 INSTANCE_S = 600.0
 CLEAN_UP_S = 120.0
+LOG_S = 15.0
 PORT_TRIES = 5
 OnStage = Callable[[Stage], None]
 
@@ -48,17 +49,20 @@ class Creation:
                 return await self._stages()
         except FleetError as error:
             failed = error
-        except BaseException:
-            left = await self._clean_up()
-            if left:
-                self._say(left)
+        except asyncio.CancelledError:
+            if left := await self._clean_up():
+                raise asyncio.CancelledError(f"{left} {self._removal()}") from None
             raise
+        except BaseException:
+            await self._clean_up()
+            raise
+        log = await self._last_lines()
         left = await self._clean_up()
         # Raised outside of the handler: what failed may hold the key, and would be its context.
         message, fix = self._without_key(failed.message), self._without_key(failed.fix)
         if left:
-            message, fix = f"{message} {left}", f"`incus delete --force {self._ref()}` removes it."
-        raise FleetError(failed.code, message, fix)
+            message, fix = f"{message} {left}", self._removal()
+        raise FleetError(failed.code, message, fix, log)
 
     async def _stages(self) -> Deployment:
         request, connection = self._request, self._connection
@@ -96,14 +100,23 @@ class Creation:
         return listing.deployment(connection.name, instance)
 
     async def _devices(self) -> Json:
-        """The profile's devices that have to be others on this instance: root disk and network cards."""
+        """The devices of the instance: of the profile's only the root disk, and that with our size.
+
+        Its other devices are taken away, for they give a piece of the host or a way to it. Raises FleetError.
+        """
         request, connection = self._request, self._connection
         profiles, there = await connection.thread(self._profiles_and_pools)
         if request.profile not in profiles:
             raise FleetError(
                 "NOT_FOUND", f"There is no profile {request.profile}.", f"There is {', '.join(profiles)}."
             )
-        given = profiles[request.profile]
+        given, config = profiles[request.profile]
+        if loose := looser(config):
+            raise FleetError(
+                "REFUSED",
+                f"The profile {request.profile} loosens what keeps a deployment apart: {', '.join(loose)}.",
+                "Choose another profile, or unset that there.",
+            )
         key, root = listing.root_disk(given)
         pool = request.pool or root.get("pool") or next(iter(there), "")
         if pool not in there:
@@ -115,12 +128,14 @@ class Creation:
         if there[pool] == "dir":
             self._say(f"the pool {pool} keeps no limit of the disk: its driver is dir")
         root |= {"type": "disk", "path": "/", "pool": pool, "size": request.limits.disk}
-        others = {name: {"type": "none"} for name, device in given.items() if device.get("type") == "nic"}
+        others = {name: {"type": "none"} for name in given if name != key}
         return others | {"eth0": network.card(), key: root}
 
-    def _profiles_and_pools(self) -> tuple[dict[str, Json], dict[str, str]]:
+    def _profiles_and_pools(self) -> tuple[dict[str, tuple[Json, Json]], dict[str, str]]:
         client = self._connection.client()
-        profiles = {str(one.name): dict(one.devices or {}) for one in client.profiles.all()}
+        profiles = {
+            str(one.name): (dict(one.devices or {}), dict(one.config or {})) for one in client.profiles.all()
+        }
         return profiles, {str(one.name): str(one.driver) for one in client.storage_pools.all()}
 
     async def _image(self) -> Json:
@@ -230,6 +245,19 @@ class Creation:
 
         await lifecycle.patiently(change)
 
+    async def _last_lines(self) -> list[str]:
+        """What the container said last: it is about to go, and its log with it."""
+        if not self._touched:
+            return []
+        try:
+            async with asyncio.timeout(LOG_S):
+                if await self._made() is None:
+                    return []
+                said = await logs.tail(self._connection, self._request.name, "boot")
+        except (FleetError, TimeoutError):
+            return []
+        return [self._without_key(line) for line in said]
+
     async def _clean_up(self) -> str:
         """Takes back what was made; "" or words for what could not be. Ends, however often it is cancelled."""
         if not self._touched:
@@ -303,15 +331,18 @@ class Creation:
         key = self._request.api_key
         return said.replace(key, "…") if key else said
 
-    def _ref(self) -> str:
-        return names.join_ref(self._connection.name, self._request.name)
+    def _removal(self) -> str:
+        return (
+            f"`incus delete --force {names.join_ref(self._connection.name, self._request.name)}` removes it."
+        )
 
 
 async def create(connection: Connection, request: CreateRequest, on_stage: OnStage) -> Deployment:
     """Makes a deployment and returns it when it is ready. ``on_stage`` is called when a stage begins, has news, ends.
 
-    Raises FleetError; then nothing is left behind, or its words say what and its fix how to remove it. A cancellation
-    takes back what was made before it goes on. The provider's key goes into a file inside and nowhere else.
+    Raises FleetError, with the last lines of what was made; then nothing is left behind, or its words say what and its
+    fix how to remove it. A cancellation takes back what was made before it goes on; its words say what is left. The
+    provider's key goes into a file inside and nowhere else.
     """
     request.check()
     return await Creation(connection, request, on_stage).run()

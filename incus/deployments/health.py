@@ -9,6 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
+from ccp_tui import clock
 from ccp_tui.incus import names
 from ccp_tui.incus.api import execute
 from ccp_tui.incus.api.connection import Connection
@@ -21,17 +22,20 @@ FIRST_PAUSE_S = 1.0
 LAST_PAUSE_S = 30.0
 # The keys of a count of tasks are the service's; what a broken one may send is bounded here.
 MOST_TASK_STATES = 32
+MOST_SHORTAGES = 4
 
 
 @dataclass(frozen=True)
 class Health:
-    """``gateway`` and ``service`` are ready, starting, down or unknown; ``needs_you`` None is unknown."""
+    """``gateway`` and ``service`` are ready, starting, down or unknown; ``needs_you`` None is unknown. ``note`` says
+    what it ran short of within the hour."""
 
     gateway: str = "unknown"
     service: str = "unknown"
     tasks: dict[str, int] = field(default_factory=dict)
     needs_you: int | None = None
     version: str = ""
+    note: str = ""
 
 
 UNKNOWN = Health()
@@ -54,6 +58,7 @@ def parse(line: str) -> Health | None:
         tasks={str(name)[:32]: count for name, count in counted if _count(count) is not None},
         needs_you=_count(found.get("needs_you")),
         version=version[:32] if isinstance(version, str) else "",
+        note=_note(found.get("shortages")),
     )
 
 
@@ -134,6 +139,23 @@ def _who() -> dict[str, Any]:
 
 def _state(found: Any) -> str:
     return found if found in STATES else "unknown"
+
+
+def _note(shortages: Any) -> str:
+    """What a deployment ran short of, with the hour and minute here."""
+    told = []
+    for one in shortages[:MOST_SHORTAGES] if isinstance(shortages, list) else ():
+        try:
+            at = f"{clock.parse(one['at']).astimezone():%H:%M}"
+            times, what = _count(one["times"]), one["kind"]
+        except (KeyError, TypeError, ValueError):
+            continue
+        if what == "memory":
+            killed = "a program was" if times == 1 else f"{times} programs were" if times else "programs were"
+            told.append(f"Out of memory at {at}: {killed} killed.")
+        elif what == "processes":
+            told.append(f"Out of processes at {at}: new ones were refused.")
+    return " ".join(told)
 
 
 def _count(found: Any) -> int | None:

@@ -29,12 +29,23 @@ async def owned(connection: Connection, name: str) -> Json:
     )
     try:
         names.check_name(name)
-        found: Json = await connection.get(f"/1.0/instances/{name}", {"recursion": 1})
+        found = await patiently(lambda: connection.get(f"/1.0/instances/{name}", {"recursion": 1}))
     except FleetError as error:
+        if error.message == words.AWAY:
+            error = await _away(connection, name, error)
         raise (missing if error.code in ("NOT_FOUND", "USAGE") else error) from None
     if not listing.ours(found):
         raise missing
     return found
+
+
+async def _away(connection: Connection, name: str, error: FleetError) -> FleetError:
+    """The same error with the member of the cluster that does not answer, by its name."""
+    for one in await listing.look(connection):
+        if one.get("name") == name and one.get("location") not in (None, "", "none"):
+            said = f"{name} is on {one['location']}, which is out of reach."
+            return FleetError("UNAVAILABLE", said, words.BACK)
+    return error
 
 
 async def start(connection: Connection, name: str) -> None:

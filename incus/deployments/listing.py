@@ -12,6 +12,8 @@ from ccp_tui.incus.model import Deployment, Limits, Snapshot
 
 LOOK_S = 10.0
 STATES = {"Running": "running", "Stopped": "stopped", "Frozen": "frozen", "Error": "error"}
+# Nobody can see from here whether the process that upgrades is alive, on whichever machine.
+CUT_OFF = "An upgrade has not ended. Was it cut off? Then upgrade again, start or restore."
 # What Incus calls its operations, and the state they mean while they run.
 UNDER_WAY = {
     "Creating instance": "creating",
@@ -94,7 +96,7 @@ def deployment(remote: str, instance: Json) -> Deployment:
 def _note(config: Json, location: str) -> str:
     """What is unusual about an instance, in a line; "" when nothing is."""
     if config:
-        return "An upgrade was cut off; the next one mends it." if config.get(names.UPGRADING) else ""
+        return CUT_OFF if config.get(names.UPGRADING) else ""
     if location in ("", "none"):
         return "Incus can't read it right now."
     return f"The cluster member {location} is out of reach."
@@ -149,6 +151,8 @@ def _snapshots(found: Any) -> tuple[Snapshot, ...]:
 def _moment(text: Any) -> str:
     """Incus's time (nanoseconds) in the product's one format."""
     said = str(text or "")
+    if said.startswith("0001-"):  # of what it could not read Incus gives the beginning of time
+        return ""
     return (
         f"{said[:19]}.{(said[20:23] if said[19:20] == '.' else '').rstrip('Z').ljust(3, '0')}Z"
         if said

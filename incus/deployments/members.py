@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ccp_tui import doors
 from ccp_tui.incus.api import operations
 from ccp_tui.incus.api.connection import Connection
 from ccp_tui.incus.deployments import lifecycle, listing, stored
@@ -31,6 +32,12 @@ async def listed(connection: Connection) -> tuple[Member, ...]:
         for one in found or ()
     ]
     return tuple(sorted(members, key=lambda one: one.name))
+
+
+def host(connection: Connection, location: str, members: Iterable[Member]) -> str:
+    """The machine that the ports of a deployment are on: its member of the cluster, or what the remote's URL names."""
+    own = next((one.url for one in members if one.name == location), "")
+    return one_line(doors.host_of(own or connection.endpoint.url))
 
 
 def note(location: str, members: Iterable[Member]) -> str:

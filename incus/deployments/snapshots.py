@@ -10,7 +10,7 @@ from ccp_tui.incus.api.connection import Connection, Json
 from ccp_tui.incus.deployments import lifecycle, stored
 from ccp_tui.incus.errors import FleetError
 from ccp_tui.incus.model import Snapshot
-from ccp_tui.incus.names import EGRESS, PORT
+from ccp_tui.incus.names import EGRESS, PORT, UPGRADING
 
 # A pool of the driver "dir" copies every file.
 TAKE_S = 600.0
@@ -85,6 +85,7 @@ async def _settings(connection: Connection, name: str, before: Json) -> None:
     """Gives the restored instance the devices, limits and port of before."""
     now = await connection.get(f"/1.0/instances/{name}")
     config = {key: value for key, value in (now.get("config") or {}).items() if not _kept(key)}
+    config.pop(UPGRADING, None)  # it was taken as an upgrade began
     config |= {key: value for key, value in (before.get("config") or {}).items() if _kept(key)}
     body = {
         key: before.get(key) for key in ("architecture", "devices", "ephemeral", "profiles", "description")

@@ -172,7 +172,7 @@ async def _adopt(connection: Connection, name: str) -> str:
     config = {
         key: str(value)
         for key, value in (found.get("config") or {}).items()
-        if key.startswith(_CONFIG) and key != names.EGRESS
+        if key.startswith(_CONFIG) and key not in (names.EGRESS, names.UPGRADING)
     }
     config |= {names.PORT: str(port), names.CREATED: now(), **protections()}
     devices: Json = cards | {

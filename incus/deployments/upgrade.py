@@ -28,8 +28,6 @@ KEPT = (
     "etc/machine-id",
     "var/log/journal",
 )
-# Set while the disk is neither the old nor the new: the snapshot to go back to.
-HALFWAY = "user.ccp.upgrading"
 REPLACE_S = 1800.0
 
 OnStage = Callable[[Stage], None]
@@ -78,7 +76,7 @@ async def upgrade(
     """
     stages = Stages(on_stage)
     async with stages.stage("check"):
-        instance = await _whole(connection, name)
+        instance = await whole(connection, name)
         target = await find(connection, image or names.LATEST)
         if (instance.get("config") or {}).get("volatile.base_image") == target.fingerprint:
             raise FleetError("REFUSED", f"{name} has the image {target.alias} already.")
@@ -86,6 +84,7 @@ async def upgrade(
     ran = stored.running(instance)
     touched, taken = False, None
     try:
+        await stored.through(mark(connection, name, names.BEGUN))
         if ran:
             async with stages.stage("stop"):
                 if instance.get("status") == "Frozen":
@@ -99,16 +98,18 @@ async def upgrade(
                 source = await beside.enter_async_context(new)
             async with stages.stage("system"):
                 touched = True
-                await stored.through(_mark(connection, name, taken.name))
+                await stored.through(mark(connection, name, taken.name))
                 await _replace(connection, name, source, target)
+                # From here on a process that dies leaves a whole system; what it does meanwhile must not be undone.
+                await stored.through(mark(connection, name, names.BEGUN))
         async with stages.stage("start"):
             await stored.through(lifecycle.start(connection, name))
         async with stages.stage("health"):
             await (healthy() if healthy else inside.healthy(connection, name))
-        await stored.through(_mark(connection, name, ""))
+        await stored.through(mark(connection, name, ""))
     except BaseException as error:
         async with stages.stage("rollback", str(error)):
-            left = await _back(connection, name, taken.name if taken and touched else "", ran)
+            left = await stored.through(_back(connection, name, taken.name if taken and touched else "", ran))
         if not isinstance(error, FleetError):
             raise
         words = f"The upgrade of {name} to {target.version} failed and was taken back: {error.message}"
@@ -146,15 +147,21 @@ def _no_image(error: FleetError, image: str) -> FleetError:
     )
 
 
-async def _whole(connection: Connection, name: str) -> Json:
-    """The instance, brought back first when an upgrade of it was cut off halfway."""
+async def whole(connection: Connection, name: str) -> Json:
+    """The instance. One whose upgrade was cut off (its process was killed, say) is put in order first.
+
+    What was made beside it goes, and a disk that is neither the old nor the new becomes the old one; it is left stopped
+    then. Raises FleetError.
+    """
     instance = await lifecycle.owned(connection, name)
-    snapshot = (instance.get("config") or {}).get(HALFWAY)
-    if snapshot:
-        await snapshots.restore(connection, name, snapshot)
-        await _mark(connection, name, "")
-        instance = await lifecycle.owned(connection, name)
-    return instance
+    marked = (instance.get("config") or {}).get(names.UPGRADING)
+    if not marked:
+        return instance
+    await sibling.sweep(connection, name)
+    if marked != names.BEGUN:
+        await _put_back(connection, name, marked)
+    await mark(connection, name, "")
+    return await lifecycle.owned(connection, name)
 
 
 async def before(connection: Connection, name: str, version: str) -> Snapshot:
@@ -210,8 +217,18 @@ async def _refresh(connection: Connection, name: str, source: str) -> None:
     await stored.through(making)
 
 
-async def _mark(connection: Connection, name: str, snapshot: str) -> None:
-    await operations.run(connection, "PATCH", f"/1.0/instances/{name}", {"config": {HALFWAY: snapshot}})
+async def mark(connection: Connection, name: str, how_far: str) -> None:
+    """Notes how far an upgrade is, for whoever finds it cut off: see ``names.UPGRADING``; "" when it is over."""
+    change = {"config": {names.UPGRADING: how_far}}
+    await operations.run(connection, "PATCH", f"/1.0/instances/{name}", change)
+
+
+async def _put_back(connection: Connection, name: str, snapshot: str) -> None:
+    """The disk as in a snapshot, whatever is on it; the deployment is stopped then."""
+    await stored.halt(connection, name)
+    if await stored.driver(connection, await lifecycle.owned(connection, name)) not in stored.ATOMIC:
+        await _erase(connection, name)  # there a snapshot is put back by rsync, too
+    await snapshots.restore(connection, name, snapshot)
 
 
 async def _back(connection: Connection, name: str, snapshot: str, ran: bool) -> str:
@@ -219,11 +236,8 @@ async def _back(connection: Connection, name: str, snapshot: str, ran: bool) -> 
     try:
         await sibling.sweep(connection, name)
         if snapshot:
-            await stored.halt(connection, name)
-            if await stored.driver(connection, await lifecycle.owned(connection, name)) not in stored.ATOMIC:
-                await _erase(connection, name)  # there a snapshot is put back by rsync, too
-            await snapshots.restore(connection, name, snapshot)
-            await _mark(connection, name, "")
+            await _put_back(connection, name, snapshot)
+        await mark(connection, name, "")
         if ran and not stored.running(await lifecycle.owned(connection, name)):
             await lifecycle.start(connection, name)
     except FleetError as error:

@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from ccp_tui.incus import names
 from ccp_tui.incus.api import execute, files, operations
 from ccp_tui.incus.api.connection import Connection
-from ccp_tui.incus.deployments import inside, lifecycle, listing, snapshots, stored
-from ccp_tui.incus.deployments.upgrade import Healthy, OnStage, Stages, before
+from ccp_tui.incus.deployments import inside, listing, snapshots, stored
+from ccp_tui.incus.deployments.upgrade import Healthy, OnStage, Stages, before, mark, whole
 from ccp_tui.incus.errors import FleetError
 from ccp_tui.incus.model import Snapshot
 
@@ -39,11 +39,12 @@ async def upgrade(
     stages = Stages(on_stage)
     async with stages.stage("check"):
         version, content = _read(wheel)
-        instance = await lifecycle.owned(connection, name)
+        instance = await whole(connection, name)
         if instance.get("status") != "Running":
             raise FleetError("REFUSED", f"{name} is not running.", "Start it first.")
     touched, taken = False, None
     try:
+        await stored.through(mark(connection, name, names.BEGUN))
         async with stages.stage("stop"):
             await stored.through(execute.checked(connection, name, ["systemctl", "stop", UNIT], within=90))
         async with stages.stage("snapshot"):
@@ -58,11 +59,11 @@ async def upgrade(
                 await healthy()
             elif listing.full(instance):
                 await inside.wait_until_ready(connection, name, "service", lambda words: None)
-        change = {"config": {names.VERSION: version}}
+        change = {"config": {names.VERSION: version, names.UPGRADING: ""}}
         await operations.run(connection, "PATCH", f"/1.0/instances/{name}", change)
     except BaseException as error:
         async with stages.stage("rollback", str(error)):
-            left = await _back(connection, name, taken.name if taken and touched else "")
+            left = await stored.through(_back(connection, name, taken.name if taken and touched else ""))
         if not isinstance(error, FleetError):
             raise
         words = f"The upgrade of {name} to {version} failed and was taken back: {error.message}"
@@ -95,6 +96,7 @@ async def _back(connection: Connection, name: str, snapshot: str) -> str:
             await snapshots.restore(connection, name, snapshot)
         else:
             await execute.checked(connection, name, ["systemctl", "start", UNIT], within=90)
+        await mark(connection, name, "")
     except FleetError as error:
         what = f"`ccp fleet restore {name} {snapshot}` brings it back." if snapshot else "Restart it."
         return f"The upgrade failed, and taking it back failed, too ({error.message}): {what}"

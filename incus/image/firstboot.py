@@ -135,11 +135,16 @@ def configure(state: Path, token: str, wanted: dict[str, Any] | None) -> str:
 
 
 def forget_owner(state: Path) -> None:
-    """Ends the lease of the gateway that owned this state before.
+    """Ends the lease and the locks of the gateway that owned this state before: none runs yet here.
 
     OpenClaw's gateway renews a row of state_leases for five minutes at a time, and takes over that of a dead one only
-    under the same host name: a copied or imported deployment would wait for it to run out. No gateway runs yet here.
+    under the same host name: a copied or imported deployment would wait for it to run out. Its lock files name a
+    process. After a power cut another program may have that number, and one that the unit's ProtectProc hides counts
+    as the owner: the gateway would end with 78 at every start.
     """
+    with contextlib.suppress(OSError):
+        for lock in (state / "tmp").glob("openclaw-*/gateway.*.lock"):
+            lock.unlink(missing_ok=True)
     path = state / "state" / "openclaw.sqlite"
     if path.is_symlink() or not path.is_file():
         return

@@ -15,7 +15,7 @@ from ccp_tui.rows import Card, LinkState
 from ccp_tui.screens.board.capture import CaptureDialog, NewTask
 from ccp_tui.screens.board.moves import dispatched_or_moved, target_of
 from ccp_tui.screens.board.view import BoardView
-from ccp_tui.screens.board.widget import BoardLines
+from ccp_tui.screens.board.widget import BEGUN, FILTER, BoardLines
 from ccp_tui.screens.board.words import OVER, doing, held, next_step
 from ccp_tui.screens.widgets.actions import Action
 from ccp_tui.screens.widgets.base import Json
@@ -50,7 +50,7 @@ class BoardScreen(TaskCommands):
         yield Action("task.new", "n", "new", "Board", self.new_task, when=lambda: not self.view.filter)
         yield Action("board.next", "n", "next match", "Board", lambda: self.go(lambda v: v.next_match(1)),
                      when=lambda: bool(self.view.filter))  # fmt: skip
-        yield Action("board.filter", "/", "filter", "Board", self.start_filter)
+        yield Action("board.filter", FILTER, "filter", "Board", self.start_filter)
         yield Action("board.mission", "m", "mission", "Board", self.choose_mission)
         yield Action("board.missions", "M", "missions", "Board", self.open_missions, hint=False)
         yield Action("task.approve", "A", "approve", "Task", self.approve, when=self.can_approve)
@@ -235,6 +235,9 @@ class BoardScreen(TaskCommands):
 
     def on_board_lines_typed(self, event: BoardLines.Typed) -> None:
         view = self.view
+        if event.key == BEGUN:
+            self.start_filter()
+            return
         if event.key == "escape":
             self.clear_filter()
             return

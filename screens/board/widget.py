@@ -20,6 +20,8 @@ from ccp_tui.screens.board.words import EMPTY, OVER, Column, short_age, short_co
 from ccp_tui.screens.widgets.lines import Drawn, Piece, cut, fit
 
 Cells = Sequence[Segment]
+FILTER = "/"
+BEGUN = "begun"  # what :class:`BoardLines.Typed` says instead of the key that began a filter
 
 
 class BoardLines(Drawn, can_focus=True):
@@ -35,7 +37,7 @@ class BoardLines(Drawn, can_focus=True):
             self.again = again
 
     class Typed(Message):
-        """A key while the filter is being typed: a character, or backspace, enter, escape."""
+        """A key while the filter is being typed: a character, or BEGUN, backspace, enter, escape."""
 
         def __init__(self, key: str, character: str | None) -> None:
             super().__init__()
@@ -217,10 +219,15 @@ class BoardLines(Drawn, can_focus=True):
         return self.layout_now.capacity(len(self.view.refs(self.view.state)))
 
     def on_key(self, event: events.Key) -> None:
-        if self.typing:
-            event.stop()
-            event.prevent_default()
-            self.post_message(self.Typed(event.key, event.character if event.is_printable else None))
+        # It is settled here, not when the screen hears of it: a word typed fast is on its way already, and on the board
+        # every letter is a command.
+        if not self.typing and event.character != FILTER:
+            return
+        event.stop()
+        event.prevent_default()
+        key = event.key if self.typing else BEGUN
+        self.typing = key not in ("enter", "escape")
+        self.post_message(self.Typed(key, event.character if event.is_printable else None))
 
     def on_paste(self, event: events.Paste) -> None:
         if self.typing:

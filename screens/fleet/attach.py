@@ -5,29 +5,28 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from textual.app import SuspendNotSupported
 
+from ccp_tui import terminal
 from ccp_tui.screens.widgets.shell import Shell
 
-# What a shell answers for a program that was killed: the container stopped, or was taken away.
-KILLED = (129, 130, 137, 143, 255)
+Fate = Callable[[float], Awaitable[str]]
+FATE_S = 3.0  # what became of a deployment is told by Incus soon after
 
 
-async def attach(app: Shell, command: Sequence[str], banner: str) -> tuple[str, str]:
+async def attach(app: Shell, command: Sequence[str], banner: str, fate: Fate) -> tuple[str, str]:
     """Runs a program on the person's terminal until it ends; answers what to say of it, and the kind of notice.
 
-    ``banner`` is written first, so that nobody wonders where they are and how to come back.
+    ``banner`` is written first, so that nobody wonders where they are and how to come back; ``fate`` tells why the
+    program was cut off, "" when it was not, after so many seconds at most.
     """
     code = 0
     try:
         async with app.stepped_aside():
-            # Where the program leaves Ctrl-C to the terminal it reaches us too: it is meant for the program alone.
-            # A handler of ours, unlike "ignore", is not inherited.
-            before = signal.signal(signal.SIGINT, lambda *_: None)
-            try:
-                sys.__stdout__.write(f"\x1b[H\x1b[2J{banner}\n")  # type: ignore[union-attr]
+            with terminal.lent():
+                sys.__stdout__.write(f"{banner}\n")  # type: ignore[union-attr]
                 sys.__stdout__.flush()  # type: ignore[union-attr]
                 process = await asyncio.create_subprocess_exec(*command)
                 try:
@@ -35,14 +34,13 @@ async def attach(app: Shell, command: Sequence[str], banner: str) -> tuple[str, 
                 except asyncio.CancelledError:
                     process.terminate()
                     raise
-            finally:
-                signal.signal(signal.SIGINT, before)
+            if code:
+                terminal.mend()
     except FileNotFoundError:
         return f"{command[0]} is missing here. Install it: apt install incus-client", "refusal"
     except (OSError, SuspendNotSupported) as error:
         return f"It could not be started: {error}", "refusal"
     if code in (0, 130, -signal.SIGINT):
         return "", "info"
-    if code < 0 or code in KILLED:
-        return "The connection ended from the other side: the deployment stopped, or was taken away.", "warn"
-    return f"It ended with code {code}.", "warn"
+    said = await fate(FATE_S if terminal.was_cut_off(code) else 0)
+    return said or f"It ended with code {code}.", "warn"

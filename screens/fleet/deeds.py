@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any
 
 from ccp_tui.incus import Deployment, FleetError
@@ -239,12 +240,13 @@ class Deeds(Targets):
         except FleetError as error:
             self.say(words.failure(error), "refusal")
             return
-        said = await attach(self.shell, command, f"{one.ref}: {banner}.")
+        fate = partial(self.fleet.fate, one.ref)
+        said = await attach(self.shell, command, f"{one.ref}: {banner}.", fate)
         if self.is_attached:
             self.say(*said)
 
     def copy_address(self) -> None:
         if one := self.deployment:
-            text = words.login(one, self.hosts)
+            text = words.login(one)
             if self.shell.copy(text):
                 self.say(f"Copied: {text}", "good")

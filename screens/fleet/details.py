@@ -83,7 +83,7 @@ def _side(
             yield [_label(name, palette), (f"{mark} {health}", style)]
     yield [_label("version", palette), (one_line(each.version) or "?", palette.text)]
     yield [_label("image", palette), (cut(one_line(each.image), room - LABEL, glyphs.ellipsis), palette.dim)]
-    yield [_label("address", palette), (one_line(each.address) or "none", palette.dim)]
+    yield [_label("inside", palette), (one_line(each.address) or "none", palette.dim)]
     yield [_label("created", palette), (words.when(each.created_at), palette.dim)]
     yield []
     yield from _limits(each, room, palette, glyphs)

@@ -1,4 +1,8 @@
-"""The filter of the table: typed in place, kept by enter, cleared by escape."""
+"""The filter of the table: typed in place, kept by enter, cleared by escape.
+
+The table has the focus all the time and gives its keys to the filter while one is typed: were the focus to move, a word
+typed fast would begin in the table, where every letter is a command.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,13 @@ from textual import events
 from textual.message import Message
 
 from ccp_tui.screens.widgets.lines import Line, Piece
+from ccp_tui.screens.widgets.rowlist import RowList
 from ccp_tui.text import one_line
 
+START = "/"
 
-class FilterLine(Line, can_focus=True):
+
+class FilterLine(Line):
     """One line below the table while a filter is typed or holds; no line else."""
 
     DEFAULT_CSS = "FilterLine { display: none; }"
@@ -27,7 +34,6 @@ class FilterLine(Line, can_focus=True):
     def start(self) -> None:
         """Takes the keys from now on."""
         self.typing = self.display = True
-        self.screen.set_focus(self)  # at once: the next letter is on its way already
         self.redraw()
 
     def clear(self) -> None:
@@ -44,10 +50,17 @@ class FilterLine(Line, can_focus=True):
         else:
             yield "  esc clears it", palette.dim
 
-    def on_key(self, event: events.Key) -> None:
+    def takes(self, event: events.Key | events.Paste) -> bool:
+        """Whether something typed was for the filter; it has it then."""
+        if isinstance(event, events.Paste):
+            if self.typing:
+                self._put(self.text + one_line(event.text, 80))
+            return self.typing
         if not self.typing:
-            return
-        if event.key == "enter":
+            if event.character != START:
+                return False
+            self.start()
+        elif event.key == "enter":
             self._end()
         elif event.key == "escape":
             self.clear()
@@ -58,14 +71,8 @@ class FilterLine(Line, can_focus=True):
         elif event.is_printable and event.character:
             self._put(self.text + event.character)
         else:
-            return
-        event.stop()
-        event.prevent_default()
-
-    def on_paste(self, event: events.Paste) -> None:
-        if self.typing:
-            event.stop()
-            self._put(self.text + one_line(event.text, 80))
+            return False
+        return True
 
     def _put(self, text: str) -> None:
         self.text = text
@@ -77,3 +84,22 @@ class FilterLine(Line, can_focus=True):
         self.display = bool(self.text)
         self.redraw()
         self.post_message(self.Changed())
+
+
+class FilteredRows(RowList):
+    """Rows whose keys may be words of a filter."""
+
+    def __init__(self, filter_line: FilterLine, *, id: str) -> None:
+        super().__init__(id=id)
+        self._filter = filter_line
+
+    def on_key(self, event: events.Key) -> None:
+        self._offer(event)
+
+    def on_paste(self, event: events.Paste) -> None:
+        self._offer(event)
+
+    def _offer(self, event: events.Key | events.Paste) -> None:
+        if self._filter.takes(event):
+            event.stop()
+            event.prevent_default()

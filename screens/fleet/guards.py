@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ccp_tui.incus import Deployment
 from ccp_tui.screens.fleet.words import lasting, state_word
+from ccp_tui.text import one_line
 
 Answer = bool | str
+Guard = Callable[[Deployment | None], Answer]
 
 
 def free(each: Deployment | None) -> Answer:
@@ -13,27 +17,34 @@ def free(each: Deployment | None) -> Answer:
     if each is None:
         return False
     if each.state == "error":
-        return f"{each.name} is out of reach: its state is error."
+        return f"{each.name} is out of reach: {one_line(each.note) or 'its state is error'}."
     return lasting(each) or f"{each.name} is busy: {state_word(each.state)}."
 
 
-def can_start(each: Deployment | None) -> Answer:
-    if (answer := free(each)) is not True or each is None:
-        return answer
+def _free_and(look: Callable[[Deployment], Answer]) -> Guard:
+    """A guard that looks at deployments to which nothing is being done."""
+
+    def guard(each: Deployment | None) -> Answer:
+        answer = free(each)
+        return look(each) if each is not None and answer is True else answer
+
+    return guard
+
+
+@_free_and
+def can_start(each: Deployment) -> Answer:
     if each.state == "frozen":
         return f"{each.name} is frozen: z lets it go on."
     return each.state == "stopped" or f"{each.name} runs already."
 
 
-def can_stop(each: Deployment | None) -> Answer:
-    if (answer := free(each)) is not True or each is None:
-        return answer
+@_free_and
+def can_stop(each: Deployment) -> Answer:
     return each.state != "stopped" or f"{each.name} is stopped already."
 
 
-def is_running(each: Deployment | None) -> Answer:
-    if (answer := free(each)) is not True or each is None:
-        return answer
+@_free_and
+def is_running(each: Deployment) -> Answer:
     if each.state == "frozen":
         return f"{each.name} is frozen: z lets it go on."
     return each.state == "running" or f"{each.name} is stopped: s starts it."

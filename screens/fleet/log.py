@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -121,9 +121,10 @@ class LogScreen(BaseScreen):
     TITLE = "Log"
     DEFAULT_CSS = "LogScreen #log { height: 1fr; }"
 
-    def __init__(self, ref: str, which: str = "gateway") -> None:
+    def __init__(self, ref: str, which: str = "gateway", kept: Sequence[str] = ()) -> None:
+        """``kept`` are the last lines of one that is gone: there is nothing to follow."""
         super().__init__()
-        self.ref, self.which = ref, which
+        self.ref, self.which, self.kept = ref, which, kept
         self.view = LogLines()
         self.view.empty = "Reading…"
         self._following: asyncio.Task[None] | None = None
@@ -133,7 +134,7 @@ class LogScreen(BaseScreen):
 
     def actions(self) -> Iterator[Action]:
         yield Action("log.find", "/", "find", "Log", self.find)
-        yield Action("log.next_log", "tab", "next log", "Log", partial(self.turn, 1))
+        yield Action("log.next_log", "tab", "next log", "Log", partial(self.turn, 1), self.is_live)
         yield Action("log.follow", "f", "follow", "Log", self.follow, lambda: not self.view.follow)
         yield Action("log.next", "n", "next match", "Log", partial(self.again, 1), self.is_sought)
         yield Action(
@@ -155,18 +156,25 @@ class LogScreen(BaseScreen):
         yield Action("log.left", "h left", "left", "Log", lambda: self.view.sideways(-20), hint=False)
         for index, which in enumerate(WHICH, 1):
             yield Action(
-                f"log.{which}", str(index), f"{which} log", "Log", partial(self.show, which), hint=False
-            )
+                f"log.{which}", str(index), f"{which} log", "Log", partial(self.show, which), self.is_live, hint=False
+            )  # fmt: skip
 
     @property
     def fleet(self) -> Fleet:
         return cast("FleetApp", self.app).fleet
+
+    def is_live(self) -> bool:
+        return not self.kept
 
     def is_sought(self) -> bool:
         return bool(self.view.sought)
 
     def title_pieces(self) -> Iterable[Piece]:
         palette = self.shell.palette
+        if self.kept:
+            yield f" The last words of {self.ref} ", palette.on_bar(palette.bold)
+            yield " it was removed", palette.bar_dim
+            return
         yield f" Logs of {self.ref} ", palette.on_bar(palette.bold)
         for each in WHICH:
             yield f" {each} ", palette.key if each == self.which else palette.bar_dim
@@ -175,7 +183,11 @@ class LogScreen(BaseScreen):
 
     def on_mount(self) -> None:
         self.view.focus()
-        self.show(self.which)
+        if self.kept:
+            self.view.replace(self.kept)
+            self._refresh()
+        else:
+            self.show(self.which)
 
     def on_unmount(self) -> None:
         if self._following:
@@ -197,9 +209,9 @@ class LogScreen(BaseScreen):
         """The last lines, then every new one; when the log ends (a restart, say) it is asked for again."""
         while True:
             try:
-                async with aclosing(await self.fleet.follow_logs(self.ref, which)) as lines:
+                async with aclosing(await self.fleet.follow_logs(self.ref, which, FIRST)) as lines:
                     self.view.empty = "Nothing was logged yet."
-                    self.view.replace(await self.fleet.log_tail(self.ref, which, FIRST))
+                    self.view.replace(())
                     self.say("")
                     async for line in lines:
                         self.view.add(line)

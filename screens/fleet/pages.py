@@ -53,7 +53,7 @@ PAGES = (
     Page("access", "Who gets in. SSH alone answers from outside, and leads to the board alone.", (
         Ask("ssh_key", "SSH key", "A public key, or the file with it; ↓ lists yours."),
         Ask("port", "Port", "Empty: the next free one from 2201 on."),
-        Ask("egress", "Allow", "Services of this machine it may reach, as HOST:PORT; mostly none."),
+        Ask("egress", "Allow", "What deployments may reach on the host's side, as HOST:PORT."),
     )),
     Page("model", "Which AI provider its agents use. All of it can wait: it is set inside, too.", (
         Ask("provider", "Provider", "Empty: later. ↓ lists the usual ones.", choices=PROVIDERS),

@@ -13,7 +13,7 @@ from textual.widget import Widget
 from ccp_tui.incus import Deployment, RemoteState
 from ccp_tui.screens.fleet import details, words
 from ccp_tui.screens.fleet.deeds import Deeds
-from ccp_tui.screens.fleet.filterline import FilterLine
+from ccp_tui.screens.fleet.filterline import START, FilteredRows, FilterLine
 from ccp_tui.screens.fleet.remotes import RemotesLine, nothing, trouble
 from ccp_tui.screens.fleet.table import Key, Look, TableHead, key_of, lay_out, matching, row, several_places
 from ccp_tui.screens.fleet.undertakings import Undertakings
@@ -22,7 +22,6 @@ from ccp_tui.screens.widgets.connection import Trouble, TroubleLines
 from ccp_tui.screens.widgets.dialogs import confirm
 from ccp_tui.screens.widgets.lines import HeadLine, Piece
 from ccp_tui.screens.widgets.pace import Painter
-from ccp_tui.screens.widgets.rowlist import RowList
 
 if TYPE_CHECKING:
     from ccp_tui.incus import Fleet
@@ -69,10 +68,10 @@ class FleetScreen(Undertakings, Deeds):
     title_line: FleetHead
 
     def __init__(self) -> None:
-        self.rows = RowList(id="rows")
+        self.filter_line = FilterLine()
+        self.rows = FilteredRows(self.filter_line, id="rows")
         self.marks: set[Key] = set()
         self.failures = {}
-        self.filter_line = FilterLine()
         super().__init__()
         self.head, self.remotes_line, self.trouble_lines = TableHead(), RemotesLine(), TroubleLines()
         self.side, self.foot = details.Details(), details.Details()
@@ -97,7 +96,7 @@ class FleetScreen(Undertakings, Deeds):
         yield Horizontal(table, Vertical(self.side, id="side"), id="body")
 
     def actions(self) -> Iterator[Action]:
-        yield Action("fleet.filter", "/", "filter", "Fleet", self.filter_line.start)
+        yield Action("fleet.filter", START, "filter", "Fleet", self.filter_line.start)
         yield Action("fleet.new", "n", "new", "Fleet", self.new)
         yield Action("fleet.stages", "enter w", "stages", "Fleet", self.show_stages, self.has_stages)
         yield Action("fleet.works", "w", "at work", "Fleet", self.show_works, self.has_works)
@@ -180,14 +179,13 @@ class FleetScreen(Undertakings, Deeds):
             self.notice_line.end_outage()
         remotes, place = self.fleet.remotes, {each.name: at for at, each in enumerate(self.fleet.remotes)}
         everyone = sorted(self.fleet.deployments, key=lambda each: (place.get(each.remote, 99), each.name))
-        hosts = self.hosts
-        shown = matching(everyone, self.filter_line.text, hosts)
+        shown = matching(everyone, self.filter_line.text)
         self._known = {key_of(each): each for each in everyone}
         self.marks &= self._known.keys()
         stale = {each.name for each in remotes if each.stale}
         width = self.size.width - (SIDE if self.size.width >= SIDE_FROM else 0)
-        layout = lay_out(shown, width, hosts, several=several_places(everyone, len(remotes)))
-        look = Look(self.shell.palette, self.shell.glyphs, hosts)
+        layout = lay_out(shown, width, several=several_places(everyone, len(remotes)))
+        look = Look(self.shell.palette, self.shell.glyphs)
         self.head.show(layout)
         self.rows.empty = nothing(remotes, self.filter_line.text)
         self.rows.show(
@@ -215,7 +213,7 @@ class FleetScreen(Undertakings, Deeds):
             view.show([])
             return
         draw = details.side if wide else details.foot
-        failed, login, stale = self.failures.get(one.ref, ""), words.login(one, self.hosts), self._stale(one)
+        failed, login, stale = self.failures.get(one.ref, ""), words.login(one), self._stale(one)
         view.show(
             draw(
                 one, failed, login=login, stale=stale, width=width, palette=shell.palette, glyphs=shell.glyphs
@@ -247,8 +245,6 @@ class FleetScreen(Undertakings, Deeds):
         self.action_run_action("fleet.stages" if self.has_stages() is True else "fleet.board")
 
     def on_filter_line_changed(self) -> None:
-        if not self.filter_line.typing:
-            self.rows.focus()
         self.show_fleet()
 
     def mark(self) -> None:

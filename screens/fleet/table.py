@@ -29,7 +29,6 @@ class Look:
 
     palette: Palette
     glyphs: Glyphs
-    hosts: words.Hosts
 
 
 Cell = Callable[[Deployment, Look], list[Piece]]
@@ -45,7 +44,7 @@ class Column:
     cell: Cell
     most: int = 0
     right: bool = False
-    content: Callable[[Deployment, words.Hosts], str] | None = None
+    content: Callable[[Deployment], str] | None = None
 
 
 def key_of(deployment: Deployment) -> Key:
@@ -127,9 +126,7 @@ def _disk(each: Deployment, look: Look) -> list[Piece]:
 
 
 def _door(each: Deployment, look: Look) -> list[Piece]:
-    return [
-        (words.door(each, look.hosts), look.palette.text if each.state == "running" else look.palette.dim)
-    ]
+    return [(words.door(each), look.palette.text if each.state == "running" else look.palette.dim)]
 
 
 def _version(each: Deployment, look: Look) -> list[Piece]:
@@ -140,7 +137,7 @@ def _where(each: Deployment, look: Look) -> list[Piece]:
     return [(words.where(each), look.palette.dim)]
 
 
-WHERE = Column("where", 5, 2, _where, most=18, content=lambda each, _: words.where(each))
+WHERE = Column("where", 5, 2, _where, most=18, content=words.where)
 STATES = Column(" ".join(words.TASKS.values()), 27, 10, _states)
 TASKS = Column("tasks", 6, 4, _tasks)
 COLUMNS = (
@@ -152,7 +149,7 @@ COLUMNS = (
     Column("cpu", 5, 5, _cpu, right=True),
     Column("memory", 8, 6, _memory, right=True),
     Column("disk", 9, 7, _disk, right=True),
-    Column("version", 7, 8, _version, most=12, content=lambda each, _: one_line(each.version)),
+    Column("version", 7, 8, _version, most=12, content=lambda each: one_line(each.version)),
     WHERE,
 )
 
@@ -165,10 +162,10 @@ class Layout:
     columns: tuple[tuple[Column, int], ...]
 
 
-def lay_out(deployments: Sequence[Deployment], width: int, known: words.Hosts, *, several: bool) -> Layout:
+def lay_out(deployments: Sequence[Deployment], width: int, *, several: bool) -> Layout:
     """The columns for a table of so many cells; ``several`` remotes or members: then where each is matters."""
     columns = [column for column in COLUMNS if several or column is not WHERE]
-    sizes = {column.head: _wide(column, deployments, known) for column in columns}
+    sizes = {column.head: _wide(column, deployments) for column in columns}
     sizes[STATES.head] = STATES.least
     longest = max((cell_len(each.name) for each in deployments), default=LEAST_NAME)
     name = max(LEAST_NAME, min(SHORT_NAME, longest))
@@ -186,13 +183,13 @@ def lay_out(deployments: Sequence[Deployment], width: int, known: words.Hosts, *
     return Layout(name, tuple((column, sizes[column.head]) for column in columns))
 
 
-def _wide(column: Column, deployments: Iterable[Deployment], known: words.Hosts) -> int:
+def _wide(column: Column, deployments: Iterable[Deployment]) -> int:
     if column.content is None:
         return column.least
     content = column.content
     return max(
         column.least,
-        min(column.most, max((cell_len(content(each, known)) for each in deployments), default=0)),
+        min(column.most, max((cell_len(content(each)) for each in deployments), default=0)),
     )
 
 
@@ -247,12 +244,12 @@ class TableHead(Line):
             yield " " * GAP + (f"{head:>{cells}}" if column.right else f"{head:<{cells}}"), style
 
 
-def matching(deployments: Iterable[Deployment], text: str, known: words.Hosts) -> list[Deployment]:
+def matching(deployments: Iterable[Deployment], text: str) -> list[Deployment]:
     """Those whose name, state, address, version or place holds every word of the filter."""
     wanted = text.lower().split()
 
     def holds(each: Deployment) -> bool:
-        about = (each.name, each.state, words.door(each, known), each.version, words.where(each), each.note)
+        about = (each.name, each.state, words.door(each), each.version, words.where(each), each.note)
         line = " ".join(about).lower()
         return all(word in line for word in wanted)
 

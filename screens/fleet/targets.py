@@ -30,11 +30,6 @@ class Targets(BaseScreen):
         raise NotImplementedError
 
     @property
-    def hosts(self) -> words.Hosts:
-        """The machine of each remote."""
-        return words.hosts(self.fleet.remotes)
-
-    @property
     def targets(self) -> Sequence[Deployment]:
         """All that are marked, or the one under the cursor."""
         raise NotImplementedError

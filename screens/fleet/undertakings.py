@@ -105,7 +105,7 @@ class Undertakings(Deeds):
         ]
         for each in found:
             used = f", used by {len(each.used_by)}" if each.used_by else ""
-            label = f"{image_name(each)}{' (newest)' if each.latest else ''}"
+            label = image_name(each) + (" (base)" if each.base else " (newest)" if each.latest else "")
             choices.append(
                 Choice("", label, f"{words.size(each.size, True)}, {words.when(each.created_at)}{used}")
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
 from rich.style import Style
@@ -13,7 +13,7 @@ from ccp_tui.screens.widgets.glyphs import Glyphs
 from ccp_tui.screens.widgets.palette import Palette
 from ccp_tui.text import one_line
 
-Hosts = Mapping[str, str]
+Mark = tuple[str, Style]
 MIB, GIB, TIB = 2**20, 2**30, 2**40
 LASTING = ("running", "stopped", "frozen", "error")
 # The columns of the board, shortest names that still say which.
@@ -60,60 +60,34 @@ def lasting(deployment: Deployment) -> bool:
     return deployment.state in LASTING
 
 
-def state_mark(state: str, palette: Palette, glyphs: Glyphs) -> tuple[str, Style]:
+def state_mark(state: str, palette: Palette, glyphs: Glyphs) -> Mark:
     """The sign of a state and how it looks."""
-    match state:
-        case "running":
-            return glyphs.dot, palette.good
-        case "stopped":
-            return glyphs.ring, palette.dim
-        case "frozen":
-            return glyphs.held, palette.accent
-        case "error":
-            return glyphs.cross, palette.bad
-    return glyphs.words, palette.warn
+    marks = {"running": (glyphs.dot, palette.good), "stopped": (glyphs.ring, palette.dim),
+             "frozen": (glyphs.held, palette.accent), "error": (glyphs.cross, palette.bad)}  # fmt: skip
+    return marks.get(state, (glyphs.words, palette.warn))
 
 
-def health_mark(health: str, palette: Palette, glyphs: Glyphs) -> tuple[str, Style]:
+def health_mark(health: str, palette: Palette, glyphs: Glyphs) -> Mark:
     """The sign of what runs inside and how it looks."""
-    match health:
-        case "ready":
-            return glyphs.dot, palette.good
-        case "starting":
-            return glyphs.ring, palette.warn
-        case "down":
-            return glyphs.cross, palette.bad
-    return glyphs.between, palette.dim
+    marks = {"ready": (glyphs.dot, palette.good), "starting": (glyphs.ring, palette.warn),
+             "down": (glyphs.cross, palette.bad)}  # fmt: skip
+    return marks.get(health, (glyphs.between, palette.dim))
 
 
-def remote_mark(state: str, palette: Palette, glyphs: Glyphs) -> tuple[str, Style]:
+def remote_mark(state: str, palette: Palette, glyphs: Glyphs) -> Mark:
     """The sign of a remote's state and how it looks."""
-    match state:
-        case "ready":
-            return glyphs.dot, palette.good
-        case "connecting":
-            return glyphs.ring, palette.warn
-    return glyphs.cross, palette.bad
+    marks = {"ready": (glyphs.dot, palette.good), "connecting": (glyphs.ring, palette.warn)}
+    return marks.get(state, (glyphs.cross, palette.bad))
 
 
-def hosts(remotes: Iterable[RemoteState]) -> Hosts:
-    """The machine of each remote, by its name."""
-    return {each.name: one_line(doors.host_of(each.url)) for each in remotes}
-
-
-def host(deployment: Deployment, known: Hosts) -> str:
-    """The machine on which a deployment's SSH port is; in a cluster that is its member."""
-    return one_line(deployment.location) or known.get(deployment.remote, deployment.remote)
-
-
-def door(deployment: Deployment, known: Hosts) -> str:
+def door(deployment: Deployment) -> str:
     """Where SSH reaches it: ``host:port``; empty when nowhere."""
-    return doors.door(host(deployment, known), deployment.port)
+    return doors.door(one_line(deployment.host), deployment.port)
 
 
-def login(deployment: Deployment, known: Hosts) -> str:
+def login(deployment: Deployment) -> str:
     """The command that opens its board from anywhere; empty when nothing does."""
-    return doors.login(host(deployment, known), deployment.port)
+    return doors.login(one_line(deployment.host), deployment.port)
 
 
 def open_tasks(tasks: Mapping[str, int]) -> int:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LINES_KEPT = 500
-CLEANUP_S = 60.0  # how long a cancelled work may take to remove what it made
+CLEANUP_S = 150.0  # how long a cancelled work may take to remove what it made
 
 State = Literal["running", "cancelling", "done", "failed", "cancelled"]
 Act = Callable[["Work"], Awaitable[Any]]
@@ -109,8 +109,11 @@ class Work:
         except FleetError as error:
             self.error = error
             self._over("failed", words.failure(error))
-        except asyncio.CancelledError:
-            self._over("cancelled", "Cancelled; what it had made is removed.")
+        except asyncio.CancelledError as error:  # its words say what could not be removed
+            self._over(
+                "cancelled",
+                f"Cancelled. {error}" if str(error) else "Cancelled; what it had made is removed.",
+            )
         except Exception as error:
             log.exception("%s failed", self.title)
             self._over("failed", one_line(str(error)) or type(error).__name__)

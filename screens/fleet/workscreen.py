@@ -105,7 +105,8 @@ class WorkScreen(BaseScreen):
         app.call_later(app.edit_again, draft)
 
     def log_of(self) -> None:
-        self.shell.open("log", ref=self.work.ref, which="boot")
+        kept = self.work.error.log if self.work.error else ()
+        self.shell.open("log", ref=self.work.ref, which="boot", kept=kept)
 
     async def cancel(self) -> None:
         if await confirm(
@@ -193,8 +194,7 @@ class WorkScreen(BaseScreen):
         yield []
 
     def _login(self) -> str:
-        remotes = cast("FleetApp", self.app).fleet.remotes
-        return words.login(self.work.result, words.hosts(remotes))
+        return words.login(self.work.result)
 
     def _next(self, width: int) -> Iterator[list[Piece]]:
         palette, made = self.shell.palette, self.work.result

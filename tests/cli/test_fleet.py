@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import ccp_tui.incus
+from ccp_tui import terminal
 from ccp_tui.incus import FleetError, RemoteState
 from tests.cli.conftest import Ccp
 from tests.support.fakefleet import ABSENT, IMAGE, LOCAL, FakeFleet, deployment, few
@@ -26,13 +25,13 @@ def test_the_list(ccp: Ccp, fleet: FakeFleet) -> None:
     rows = ccp("fleet", "list", "--json").json()
     assert [row["name"] for row in rows] == ["demo", "docs", "shop"]
     assert {key: rows[0][key] for key in ("name", "state", "address", "port", "image", "version", "health")} == {
-        "name": "demo", "state": "running", "address": "10.201.83.10", "port": 2201, "image": IMAGE, "version": "0.2.0",
+        "name": "demo", "state": "running", "address": "192.0.2.1", "port": 2201, "image": IMAGE, "version": "0.2.0",
         "health": {"gateway": "ready", "service": "ready"},
     }  # fmt: skip
     head, first, *_ = ccp("fleet", "list").out.splitlines()
     assert head.split()[:3] == ["NAME", "STATE", "SSH"]
     assert "LOCATION" not in head
-    assert rows[0]["host"] == "192.0.2.1"
+    assert rows[0]["inside_address"] == "10.201.83.10"
     assert first.split()[:5] == ["demo", "running", "192.0.2.1:2201", "ready/ready", "2/6"]
 
 
@@ -146,6 +145,9 @@ def test_upgrade_tells_its_stages(ccp: Ccp, fleet: FakeFleet) -> None:
     assert ran.out == "demo: upgraded\n"
     assert fleet.asked("upgrade") == [("demo", IMAGE)]
     assert "demo: snapshot" in ccp("fleet", "upgrade", "demo", "shop").err
+    assert ccp("fleet", "upgrade", "demo", "--wheel", "/tmp/ccp.whl").code == 0
+    assert fleet.asked("upgrade")[-1] == ("demo", "/tmp/ccp.whl")
+    assert ccp("fleet", "upgrade", "demo", "--wheel", "x.whl", "--image", IMAGE).code == 2
 
 
 def test_images(ccp: Ccp, fleet: FakeFleet) -> None:
@@ -161,20 +163,36 @@ def test_images(ccp: Ccp, fleet: FakeFleet) -> None:
     assert ccp("fleet", "image").code == 2
 
 
-def test_attach_becomes_the_program(ccp: Ccp, fleet: FakeFleet, monkeypatch: pytest.MonkeyPatch) -> None:
-    became: list[Any] = []
-    monkeypatch.setattr(os, "execvp", lambda *words: became.append(words))
+def test_attach_runs_the_program(ccp: Ccp, fleet: FakeFleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[list[str]] = []
+
+    def run(words: list[str]) -> int:
+        ran.append(words)
+        return 7
+
+    monkeypatch.setattr(terminal, "run", run)
     fleet.argv = ["incus", "exec", "demo"]
-    ccp("fleet", "attach", "demo")
+    assert ccp("fleet", "attach", "demo").code == 7
     ccp("fleet", "attach", "demo", "shell", "--user", "root")
-    assert became == [("incus", ["incus", "exec", "demo"])] * 2
+    assert ran == [["incus", "exec", "demo"]] * 2
     assert fleet.asked("attach") == [("demo", "board", ""), ("demo", "shell", "root")]
+    assert not fleet.asked("fate")
     stopped = ccp("fleet", "attach", "docs")
     assert stopped.code == 4
     assert "ccp fleet start docs" in stopped.err
+    fleet.put(deployment("far", "error", note="m3 is offline"))
+    assert "it is error (m3 is offline)" in ccp("fleet", "attach", "far").err
     assert ccp("fleet", "attach", "nobody").code == 3
     assert ccp("fleet", "attach", "demo", "board", "boot").code == 2
     assert ccp("fleet", "attach", "demo", "--user", "root").code == 2
+
+
+@pytest.mark.parametrize(("number", "code"), [(9, 137), (1, 129)])
+def test_what_was_cut_off_says_why(ccp: Ccp, fleet: FakeFleet, number: int, code: int) -> None:
+    fleet.argv = ["sh", "-c", f"kill -{number} $$"]
+    fleet.cut_off = "The connection was cut off: demo is stopped."
+    ran = ccp("fleet", "attach", "demo")
+    assert (ran.code, ran.err) == (code, f"ccp: {fleet.cut_off}\n")
 
 
 def test_attach_without_the_client(ccp: Ccp, fleet: FakeFleet) -> None:

@@ -140,6 +140,16 @@ def test_nobody_gets_in_without_a_key(ccp: Ccp, fleet: FakeFleet, own_home: Path
     assert asked(fleet).ssh_key == ""
 
 
+def test_a_failure_tells_the_last_words_of_what_was_removed(ccp: Ccp, fleet: FakeFleet) -> None:
+    log = [f"line {n}" for n in range(100)] + ["no \x1b[31msockets"]
+    fleet.refuse["gateway"] = FleetError("TIMEOUT", "The gateway was not ready.", "", log)
+    ran = ccp("fleet", "create", "fresh")
+    assert ran.code == 5
+    assert "  | no sockets\n" in ran.err
+    assert len([line for line in ran.err.splitlines() if line.startswith("  | ")]) == 20
+    assert ran.err.index("no sockets") < ran.err.index("The gateway was not ready.")
+
+
 def test_a_failure_tells_its_stage_and_its_fix(ccp: Ccp, fleet: FakeFleet) -> None:
     fleet.refuse["instance"] = FleetError("EXISTS", "The port is taken.", "Name another.")
     ran = ccp("fleet", "create", "fresh", "--json")

@@ -157,4 +157,13 @@ def imported(path: Path) -> Iterator[str]:
     try:
         yield alias
     finally:
-        at_once(lambda connection: operations.run(connection, "DELETE", f"/1.0/images/{fingerprint}"))
+        at_once(lambda connection: unless_gone(connection, f"/1.0/images/{fingerprint}"))
+
+
+async def unless_gone(connection: Connection, path: str) -> None:
+    """Deletes something that somebody else may have deleted."""
+    try:
+        await operations.run(connection, "DELETE", path)
+    except FleetError as error:
+        if error.code != "NOT_FOUND":
+            raise

@@ -9,11 +9,15 @@ from pathlib import Path
 
 
 class Relay:
-    """Passes bytes between a socket of its own and the daemon's; ``hanging``, it takes them and passes nothing."""
+    """Passes bytes between a socket of its own and the daemon's.
+
+    It can hang, then it takes them and passes nothing; and it can be slow: every piece waits ``delay`` seconds.
+    """
 
     def __init__(self, path: Path, daemon: str) -> None:
         self.path = path
         self.requests = 0
+        self.delay = 0.0
         self._daemon = daemon
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -57,6 +61,7 @@ class Relay:
     async def _pass(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, asks: bool) -> None:
         try:
             while data := await source.read(65536):
+                await asyncio.sleep(self.delay)
                 await self._flowing.wait()
                 if asks and data[:5] in (b"GET /", b"POST ", b"PUT /", b"PATCH", b"DELET"):
                     self.requests += 1

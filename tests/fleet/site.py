@@ -53,15 +53,18 @@ def ccp(*words: str, told: str | None = None) -> subprocess.CompletedProcess[str
 
 
 def well(site: Site, seconds: float = 240) -> None:
-    """Fails unless gateway and service are ready again in time."""
-    end = time.monotonic() + seconds
+    """Fails unless gateway and service are ready again in time; a machine under load may not answer at once."""
+    end, found = time.monotonic() + seconds, ""
     while time.monotonic() < end:
-        rows = json.loads(ccp("fleet", "list", "--json").stdout)
-        (row,) = [each for each in rows if each["name"] == site.name]
-        if row["health"] == {"gateway": "ready", "service": "ready"}:
-            return
+        told = ccp("fleet", "list", "--json")
+        found = told.stderr
+        if told.returncode == 0:
+            (row,) = [each for each in json.loads(told.stdout) if each["name"] == site.name]
+            if row["health"] == {"gateway": "ready", "service": "ready"}:
+                return
+            found = str(row)
         time.sleep(1)
-    pytest.fail(f"not well again: {row}")
+    pytest.fail(f"not well again: {found}")
 
 
 @pytest.fixture(scope="session")

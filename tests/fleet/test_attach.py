@@ -15,8 +15,9 @@ ENV = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "SECRET": "x"}
 def test_the_board() -> None:
     assert command("local", "demo", "board", env=ENV) == [
         "incus", "exec", "demo", "--force-interactive", "--cwd", "/var/lib/ccp", "--env", "TERM=xterm-256color",
-        "--env", "COLORTERM=truecolor", "--", "runuser", "-u", "ccp", "--", "env", "HOME=/var/lib/ccp",
-        "LANG=C.UTF-8", "/usr/local/bin/ccp",
+        "--env", "COLORTERM=truecolor", "--", "setpriv", "--reuid=ccp", "--regid=ccp", "--init-groups",
+        "--", "env", "HOME=/var/lib/ccp", "USER=ccp", "LOGNAME=ccp", "SHELL=/bin/bash", "LANG=C.UTF-8",
+        "/usr/local/bin/ccp",
     ]  # fmt: skip
 
 
@@ -24,9 +25,9 @@ def test_a_shell_of_either_user_on_a_remote() -> None:
     words = command("far", "demo", "shell", project="lab", config=Path("/etc/x"), env={})
     assert words[:6] == ["env", "INCUS_CONF=/etc/x", "incus", "exec", "--project", "lab"]
     assert words[6] == "far:demo"
-    assert words[words.index("-u") + 1] == "openclaw"
+    assert "--reuid=openclaw" in words
     assert words[-2:] == ["/bin/bash", "-l"]
-    assert "ccp" in command("local", "demo", "shell", "ccp", env={})
+    assert "--reuid=ccp" in command("local", "demo", "shell", "ccp", env={})
 
 
 @pytest.mark.parametrize(

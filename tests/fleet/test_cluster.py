@@ -10,7 +10,8 @@ import pytest
 
 from ccp_tui.incus import CreateRequest, FleetError, Member
 from ccp_tui.incus.api.connection import Connection, Endpoint
-from ccp_tui.incus.deployments import create, lifecycle, listing, members, snapshots, transfer, upgrade
+from ccp_tui.incus.deployments import create, lifecycle, listing, logs, members, snapshots, transfer, upgrade
+from ccp_tui.incus.live import look_once
 from tests.fleet import private
 from tests.fleet.daemons import Cluster, cluster
 
@@ -61,6 +62,8 @@ async def test_a_deployment_is_put_where_it_is_wanted_and_moves_with_all_it_has(
         connection, CreateRequest(ONE, private.SMALL, image="ccp/one", target="m2"), lambda stage: None
     )
     assert made.location == "m2"
+    (seen,), remote = await look_once(connection)
+    assert (remote.state, seen.location, seen.host, seen.port) == ("ready", "m2", "10.99.0.2", made.port)
     await private.sh(connection, ONE, private.DATA)
     await snapshots.create(connection, ONE, "first")
 
@@ -88,6 +91,8 @@ async def test_an_evacuated_member_is_told_and_takes_nothing(connection: Connect
     await asyncio.to_thread(three.members["m1"].incus, "cluster", "evacuate", "m2", "--force")
     try:
         assert (await states(connection))["m2"] == "Evacuated"
+        (seen,), _ = await look_once(connection)
+        assert (seen.location, seen.note) == ("m3", "")
         with pytest.raises(FleetError, match="m2 is evacuated") as caught:
             await members.check_target(connection, "m2")
         assert caught.value.code == "REFUSED"
@@ -97,12 +102,44 @@ async def test_an_evacuated_member_is_told_and_takes_nothing(connection: Connect
     await members.check_target(connection, "m2")
 
 
+async def test_what_is_left_on_an_evacuated_member_says_so(connection: Connection, three: Cluster) -> None:
+    first = three.members["m1"]
+    await asyncio.to_thread(first.incus, "cluster", "evacuate", "m3", "--force", "--action", "stop")
+    try:
+        (seen,), _ = await look_once(connection)
+        assert (seen.location, seen.state, seen.note) == ("m3", "stopped", "m3 is evacuated")
+        assert seen.host == "10.99.0.3"
+    finally:
+        await asyncio.to_thread(first.incus, "cluster", "restore", "m3", "--force")
+    assert await where(connection) == {ONE: ("m3", "running")}
+
+
 async def test_a_member_that_is_gone_takes_no_listing_with_it(connection: Connection, three: Cluster) -> None:
     await asyncio.to_thread(three.members["m3"].kill)
     assert await where(connection) == {ONE: ("m3", "error")}
+    (seen,), remote = await look_once(connection)
+    assert (remote.state, seen.host, seen.created_at) == ("ready", "10.99.0.3", "")
+    assert seen.note == "The cluster member m3 is out of reach."
+    for action in (
+        lifecycle.owned(connection, ONE),
+        snapshots.create(connection, ONE, "late"),
+        logs.tail(connection, ONE, "boot"),
+    ):
+        with pytest.raises(FleetError) as caught:
+            await action
+        assert (caught.value.code, caught.value.message) == (
+            "UNAVAILABLE",
+            f"{ONE} is on m3, which is out of reach.",
+        )
+        assert "incus cluster list" in caught.value.fix
+    new = CreateRequest(f"{ONE}-new", private.SMALL, image="ccp/one", target="m3")
+    with pytest.raises(FleetError, match=r"m3 is offline|is out of reach"):
+        await create.create(connection, new, lambda stage: None)
     await until(lambda: states(connection), lambda found: found["m3"] == "Offline")
     there = await members.listed(connection)
     assert members.note("m3", there) == "m3 is offline"
+    (seen,), _ = await look_once(connection)
+    assert (seen.state, seen.note) == ("error", "m3 is offline")
     assert members.note("m1", there) == members.note("", there) == ""
     gone = next(one for one in there if one.name == "m3")
     assert "heartbeat" in gone.words

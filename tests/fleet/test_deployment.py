@@ -17,6 +17,7 @@ import pytest
 from ccp_tui.incus.api.connection import Connection
 from tests.fleet.conftest import at_once
 from tests.fleet.site import KEY, Site, ccp
+from tests.support import keys
 from tests.support.provider import Provider
 from tests.support.pty import Terminal
 
@@ -28,40 +29,13 @@ GATEWAY_PORT = 18789
 async def test_a_typed_line_is_done_over_ssh(site: Site, bridge_provider: Provider) -> None:
     """Planned, approved, worked on, checked, judged, by keys on a terminal of SSH; a second one sees the same."""
     async with Terminal(site.ssh("-tt", "ccp@127.0.0.1"), (160, 45)) as terminal:
-        await terminal.shows("gateway connected", 60)
-        terminal.send("n")
-        await terminal.shows("New task")
-        terminal.send("Write a greeting", "enter")
-        await terminal.shows("MAIN-1 is in inbox")
-        terminal.send("P")
-        await terminal.shows("1 question for you", 90)
-        terminal.send("!")
-        await terminal.shows("Who is it for?")
-        terminal.send("enter")
-        await terminal.shows("1-3 or space chooses")
-        terminal.send("2")
-        await terminal.shows("enter sends  Colleagues")
-        terminal.send("enter")
-        await terminal.shows("How long may it be?", 90)
-        terminal.send("enter")
-        await terminal.shows("1-3 or space chooses")
-        terminal.send("1", "enter")
-        await terminal.shows("waits for your approval", 90)
-        terminal.send("enter")
-        await terminal.shows("Spec, version 1")
+        await keys.capture(terminal, "Write a greeting")
+        await keys.plan(terminal, "1", patience=90)
         terminal.send("A")
-        await terminal.shows("attempt 1, round 1 · since", 120)
-        await terminal.shows("Review ·", 120)
-        terminal.send("5")
-        await terminal.shows("2 of 2 passed")
-        terminal.send("A")
-        await terminal.shows("State       Done", 30)
+        await keys.judge(terminal, "2 of 2 passed")
         async with Terminal(site.ssh("-tt", "ccp@127.0.0.1"), (80, 24)) as second:
             await second.shows("Write a greeting", 60)
-        terminal.send("q", "q")
-        await terminal.shows("7 Done 1")
-        terminal.send("q")
-        assert await terminal.ended() == 0
+        await keys.leave(terminal, "q", "q")
     (card,) = json.loads(site.ask("task", "list", "--json").stdout)
     assert (card["title"], card["state"]) == ("Write a greeting", "done")
     assert bridge_provider.prompts("Write a greeting")

@@ -128,6 +128,10 @@ def test_a_fork_bomb_stays_inside(site: Site) -> None:
         stopped = site.inside("systemctl", "kill", "--signal=KILL", "bomb")
         site.inside("systemctl", "stop", "bomb")
     assert stopped.returncode == 0, "root still has processes left to mend it with"
+    told = the_board_says(site, "out_of_processes")
+    assert "there were too many processes (limit 400)" in told
+    assert f"ccp fleet resize {site.name} --processes 800" in told
+    assert "Out of processes at " in note(site)
     assert ccp("fleet", "resize", site.name, "--cpu", "2", "--processes", "2000").returncode == 0
     well(site)
 
@@ -136,7 +140,29 @@ def test_a_memory_hog_is_killed_and_the_rest_lives(site: Site) -> None:
     hog = "held = []\nwhile True:\n    held.append(bytearray(50_000_000))"
     tried = site.inside(*AGENTS, "--wait", "--unit=hog", "python3", "-c", hog)
     assert tried.returncode != 0, tried
+    told = the_board_says(site, "out_of_memory")
+    assert "killed for want of memory (limit 2 GiB)" in told
+    assert f"ccp fleet resize {site.name} --memory 4GiB" in told
+    assert "Out of memory at " in note(site)
     well(site)
+
+
+def the_board_says(site: Site, kind: str) -> str:
+    """The last event of a kind in the board's history, once there is one."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        told = site.inside("ccp", "events", "--kind", kind, "--json", user=CCP)
+        rows = json.loads(told.stdout) if told.returncode == 0 else []
+        if rows:
+            return str(rows[-1]["text"])
+        time.sleep(1)
+    pytest.fail(f"the history has no {kind}: {told}")
+
+
+def note(site: Site) -> str:
+    """What the fleet's list says of it."""
+    (row,) = [one for one in json.loads(ccp("fleet", "list", "--json").stdout) if one["name"] == site.name]
+    return str(row["note"])
 
 
 def site_processes(site: Site) -> int:

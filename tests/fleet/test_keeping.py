@@ -9,13 +9,14 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
-from ccp_tui.incus.api import operations
+from ccp_tui.incus.api import files, operations
 from ccp_tui.incus.api.connection import Connection
-from ccp_tui.incus.image import build
-from tests.fleet.conftest import at_once, remove_all
+from ccp_tui.incus.image import images
+from tests.fleet.conftest import at_once, named, remove_all
 from tests.fleet.site import Site, ccp, well
 from tests.support.pty import Terminal
 
@@ -110,16 +111,31 @@ def test_a_copy_has_its_own_port_and_the_same_board(site: Site) -> None:
 
 
 @pytest.fixture
-def newer(site: Site, full_image: str) -> Iterator[str]:
-    """Another image of the same recipe; the one before loses its alias, and goes when nobody uses it any more."""
-    [old] = at_once(lambda connection: used_by(connection, site.name))
+def newer(full_image: str) -> Iterator[str]:
+    """The alias of another image with the same in it; the one that all tests share is left alone."""
+    with named() as prefix:
 
-    async def made(connection: Connection) -> str:
-        await connection.call("DELETE", f"/1.0/images/aliases/{full_image.replace('/', '%2F')}")
-        return (await build.build(connection, latest=False)).alias
+        async def make(connection: Connection) -> str:
+            alias, name = f"{prefix}image", f"{prefix}still"
+            shared = await connection.get(f"/1.0/images/aliases/{quote(full_image, safe='')}")
+            properties = (await connection.get(f"/1.0/images/{shared['target']}"))["properties"]
+            body = {"name": name, "source": {"type": "image", "fingerprint": shared["target"]}}
+            await operations.run(connection, "POST", "/1.0/instances", body, within=120)
+            await files.put(connection, name, "/etc/newer", b"")
+            body = {"source": {"type": "instance", "name": name}, "properties": properties}
+            body["compression_algorithm"] = "zstd"
+            done = await operations.run(connection, "POST", "/1.0/images", body, within=300)
+            await images.point(connection, alias, str(done["metadata"]["fingerprint"]))
+            return alias
 
-    yield at_once(made)
-    at_once(lambda connection: operations.run(connection, "DELETE", f"/1.0/images/{old}"))
+        async def remove(connection: Connection) -> None:
+            if made := await images.by_alias(connection, f"{prefix}image"):
+                await operations.run(connection, "DELETE", f"/1.0/images/{made}")
+
+        try:
+            yield at_once(make)
+        finally:
+            at_once(remove)
 
 
 def test_an_upgrade_keeps_board_and_host_key(site: Site, newer: str) -> None:
@@ -133,10 +149,5 @@ def test_an_upgrade_keeps_board_and_host_key(site: Site, newer: str) -> None:
     assert titles(site) == sorted([*before, "Before the upgrade"])
     (row,) = [each for each in json.loads(ccp("fleet", "list", "--json").stdout) if each["name"] == site.name]
     assert row["image"] == newer
+    assert site.inside("test", "-e", "/etc/newer").returncode == 0, "its system is the new one"
     assert [each["name"] for each in row["snapshots"]], "of before it"
-
-
-async def used_by(connection: Connection, name: str) -> list[str]:
-    """The fingerprint of the image that an instance was made of."""
-    instance = await connection.get(f"/1.0/instances/{name}")
-    return [str(instance["config"]["volatile.base_image"])]

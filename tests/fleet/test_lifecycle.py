@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Callable
 
 import pytest
 
-from ccp_tui.incus import CreateRequest, FleetError, attach
+from ccp_tui.incus import CreateRequest, FleetError
 from ccp_tui.incus.api import execute
 from ccp_tui.incus.api.connection import Connection
-from ccp_tui.incus.deployments import create, lifecycle, resize
+from ccp_tui.incus.deployments import create, lifecycle, logs, resize
+from tests.fleet.site import ccp
 
 pytestmark = pytest.mark.incus
 Make = Callable[..., CreateRequest]
@@ -90,10 +93,37 @@ async def test_limits_change_live_and_hold(connection: Connection, name: str) ->
 
 async def test_logs_need_a_running_one(connection: Connection, name: str) -> None:
     with pytest.raises(FleetError) as caught:
-        await attach.tail(connection, name, "kitchen")
+        await logs.tail(connection, name, "kitchen")
     assert caught.value.code == "USAGE"
     await lifecycle.stop(connection, name)
     with pytest.raises(FleetError) as caught:
-        await attach.tail(connection, name, "gateway")
+        await logs.tail(connection, name, "gateway")
     assert caught.value.code == "REFUSED"
-    assert isinstance(await attach.tail(connection, name, "boot"), list)
+    assert isinstance(await logs.tail(connection, name, "boot"), list)
+
+
+async def test_many_at_once_by_the_command_line(
+    connection: Connection, request_for: Make, prefix: str
+) -> None:
+    """Each is told as it is done, and one that is none stops no other."""
+    made = await asyncio.gather(
+        *(create.create(connection, request_for(one), lambda _stage: None) for one in ("a", "b", "c"))
+    )
+    names = [one.name for one in made]
+    for verb, done, then in (
+        ("stop", "stopped", "Stopped"),
+        ("start", "started", "Running"),
+        ("freeze", "frozen", "Frozen"),
+        ("unfreeze", "running", "Running"),
+    ):
+        ran = await asyncio.to_thread(ccp, "fleet", verb, names[0], f"{prefix}none", *names[1:])
+        assert ran.returncode == 3, ran.stderr
+        assert sorted(ran.stdout.splitlines()) == [f"{name}: {done}" for name in names]
+        assert f"{prefix}none is not a deployment" in ran.stderr
+        assert [await status(connection, name) for name in names] == [then] * 3
+    ran = await asyncio.to_thread(ccp, "fleet", "delete", "--yes", *names, "--json")
+    assert ran.returncode == 0, ran.stderr
+    assert [row["ref"] for row in json.loads(ran.stdout)] == names
+    for name in names:
+        with pytest.raises(FleetError, match="is not a deployment"):
+            await lifecycle.owned(connection, name)

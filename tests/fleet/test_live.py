@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import shutil
+import socket
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -153,20 +158,53 @@ async def test_a_daemon_that_goes_and_comes_back(
 
 @pytest.mark.incus
 async def test_a_daemon_that_hangs(
-    fleet: Fleet, door: Relay, connection: Connection, prefix: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(live, "USAGE_S", 0.3)
-    monkeypatch.setattr(listing, "LOOK_S", 1.0)
-    await until(fleet, lambda: fleet.remotes[0].state == "ready")
-    door.hang()
-    await until(fleet, lambda: fleet.remotes[0].state == "unreachable")
-    assert "does not answer" in fleet.remotes[0].words
-    began = time.monotonic()
-    _, remotes = await fleet.list()
-    assert remotes[0].state == "unreachable"
-    assert time.monotonic() - began < 3
+    fleet: Fleet, door: Relay, connection: Connection, request_for: Make, prefix: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    await create.create(connection, request_for(), lambda _stage: None)
+    await until(fleet, lambda: fleet.remotes[0].state == "ready" and seen(fleet, prefix))
+    with monkeypatch.context() as shorter:
+        shorter.setattr(live, "USAGE_S", 0.3)
+        shorter.setattr(listing, "LOOK_S", 1.0)
+        door.hang()
+        await until(fleet, lambda: fleet.remotes[0].state == "unreachable")
+        assert "this machine does not answer" in fleet.remotes[0].words
+        assert fleet.remotes[0].stale
+        assert "one" in seen(fleet, prefix)  # as last seen
+        began = time.monotonic()
+        _, remotes = await fleet.list()
+        assert remotes[0].state == "unreachable"
+        assert time.monotonic() - began < 3
     door.go_on()
-    await until(fleet, lambda: fleet.remotes[0].state == "ready")
+    await until(fleet, lambda: fleet.remotes[0].state == "ready" and not fleet.remotes[0].stale)
+
+
+@pytest.mark.incus
+async def test_a_daemon_that_is_slow(
+    fleet: Fleet, door: Relay, connection: Connection, request_for: Make, prefix: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Slow, it is waited for; too slow, it is told as silent in the time that was set, and nothing else waits."""
+    await create.create(connection, request_for(), lambda _stage: None)
+    door.delay = 0.2
+    await fleet.freeze(f"{prefix}one")
+    await until(fleet, lambda: seen(fleet, prefix)["one"].state == "frozen")
+    assert fleet.remotes[0].state == "ready"
+    await fleet.unfreeze(f"{prefix}one")
+    door.delay = 5.0
+    with monkeypatch.context() as shorter:
+        shorter.setattr(listing, "LOOK_S", 1.0)
+        ticks, began = 0, time.monotonic()
+        listed = asyncio.create_task(fleet.list())
+        while not listed.done():
+            await asyncio.sleep(0.05)
+            ticks += 1
+        took = time.monotonic() - began
+    assert listed.result()[1][0].words == "Incus on this machine does not answer."
+    assert took < 4
+    assert ticks > took / 0.05 / 3, "the loop was free all the time"
+    door.delay = 0.0
+    await until(fleet, lambda: seen(fleet, prefix) and seen(fleet, prefix)["one"].state == "running", 40)
 
 
 @pytest.mark.incus
@@ -201,6 +239,43 @@ async def test_no_incus_on_this_machine(folder: Path, monkeypatch: pytest.Monkey
     with pytest.raises(FleetError) as caught:
         await fleet.create(CreateRequest("demo"))
     assert caught.value.code == "UNAVAILABLE"
+
+
+async def test_a_socket_that_nobody_listens_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = folder / "incus.socket"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    monkeypatch.setenv("INCUS_SOCKET", str(path))
+    _, remotes = await Fleet().list()
+    assert (remotes[0].state, remotes[0].words) == ("unreachable", "Incus does not run on this machine.")
+    assert "systemctl start incus" in remotes[0].fix
+
+
+AS_NOBODY = """
+import asyncio, json, os
+from ccp_tui.incus import Fleet
+def look():
+    return asyncio.run(Fleet().list())[1][0]
+first = look()
+os.setgroups([])
+os.setresgid(65534, 65534, 65534)
+os.setresuid(65534, 65534, 65534)
+then = look()
+print(json.dumps([first.state, then.state, then.words, then.fix]))
+"""
+
+
+@pytest.mark.incus
+@pytest.mark.skipif(os.getuid() != 0, reason="only root becomes somebody else")
+def test_a_user_who_is_not_in_the_group(incus: None, folder: Path) -> None:
+    """The real socket, as nobody."""
+    ran = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY], capture_output=True, text=True, timeout=60, check=True
+    )
+    first, state, said, fix = json.loads(ran.stdout)
+    assert (first, state, said) == ("ready", "refused", "Incus does not let this user in.")
+    assert "incus-admin" in fix
+    assert "log in again" in fix
 
 
 async def test_a_user_who_may_not(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ccp_tui.incus import FleetError, Stage
+from ccp_tui.incus import FleetError, Stage, names
 from ccp_tui.incus.api import operations
 from ccp_tui.incus.api.connection import Connection
 from ccp_tui.incus.deployments import lifecycle, sibling, snapshots, upgrade, wheels
@@ -76,7 +76,7 @@ async def test_a_new_system_under_the_same_data(private_connection: Connection) 
         "volatile.eth0.hwaddr",
     ):
         assert after["config"][key] == before["config"][key]
-    assert upgrade.HALFWAY not in after["config"]
+    assert names.UPGRADING not in after["config"]
     assert after["devices"] == before["devices"]
     assert [one.name for one in await snapshots.listed(connection, made.name)] == ["older", taken.name]
     assert await left_beside(connection, made.name) == []
@@ -114,7 +114,7 @@ async def test_what_does_not_come_up_is_taken_back(private_connection: Connectio
     assert await private.sh(connection, made.name, "cat /var/lib/ccp/mission.db") == "board"
     after = await lifecycle.owned(connection, made.name)
     assert (after["config"]["user.ccp.version"], after["config"]["user.ccp.image"]) == ("1.0.1", "ccp/one")
-    assert upgrade.HALFWAY not in after["config"]
+    assert names.UPGRADING not in after["config"]
     assert await left_beside(connection, made.name) == []
 
 
@@ -144,7 +144,7 @@ async def test_one_that_was_cut_off_is_brought_back_first(private_connection: Co
     made = await private.deployed(connection)
     await snapshots.create(connection, made.name, "before-x")
     await private.sh(connection, made.name, "rm -r /var/lib/ccp /etc/system")
-    config = {upgrade.HALFWAY: "before-x"}
+    config = {names.UPGRADING: "before-x"}
     await operations.run(connection, "PATCH", f"/1.0/instances/{made.name}", {"config": config})
     await lifecycle.stop(connection, made.name)
     beside = {"name": "ccptest-left", "source": {"type": "none"}, "config": {sibling.UPGRADE: made.name}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import secrets
 import shutil
 import subprocess
 import tarfile
@@ -67,7 +68,9 @@ def build(
     folder: Path, *, version: str = "0.0.1", properties: dict[str, str] | None = None, deaf: bool = False
 ) -> Path:
     """The image as one unpacked tar in ``folder``, with these properties."""
-    given = {"description": "ccp test image", "ccp.version": version, **(properties or {})}
+    # No two are the same: an image is known by the hash of what it is made of.
+    serial = secrets.token_hex(8)
+    given = {"description": "ccp test image", "ccp.version": version, "serial": serial, **(properties or {})}
     lines = ["architecture: x86_64" if _machine() == "x86_64" else f"architecture: {_machine()}"]
     lines += [f"creation_date: {int(time.time())}", "properties:"]
     lines += [f'  {key}: "{value}"' for key, value in given.items()]

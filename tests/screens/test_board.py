@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual import events
 
 from tests.screens.conftest import LARGE, SMALL, StageMaker
 from tests.screens.fakes import NOW, card, refused, snapshot
@@ -134,6 +135,23 @@ async def test_filter_and_matches(stage: StageMaker) -> None:
         assert s.app.screen.view.ref != first  # type: ignore[attr-defined]
         await s.press("N")
         assert s.app.screen.view.ref == first  # type: ignore[attr-defined]
+        await s.press("escape")
+        assert "WEB-7" in s.text
+
+
+async def test_a_filter_typed_in_one_burst_is_whole_and_no_letter_of_it_a_command(stage: StageMaker) -> None:
+    async with stage(LARGE) as s:
+        for character in "/owl":
+            s.app.post_message(events.Key(character, character))
+        s.app.post_message(events.Key("slash", "/"))
+        s.app.post_message(events.Key("backspace", None))
+        s.app.post_message(events.Key("enter", "\r"))
+        s.app.post_message(events.Key("G", "G"))  # a command again
+        await s.pilot.pause(0.3)
+        board = s.app.screen
+        assert board.view.filter == "owl"  # type: ignore[attr-defined]
+        assert not board.lines.typing  # type: ignore[attr-defined]
+        assert "WEB-7" not in s.text
         await s.press("escape")
         assert "WEB-7" in s.text
 

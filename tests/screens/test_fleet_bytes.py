@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.modes import Written
 from tests.support.pty import Terminal
 
 # The fake is told what to do by files, each taken once: a line of Python with `fleet` in it.
@@ -36,6 +37,7 @@ class Told(FakeFleet):
 
 fleet = Told(many(20))
 fleet.argv = sys.argv[2:] or ["true"]
+fleet.cut_off = "The connection was cut off: work-00 is stopped."
 sys.exit(run_fleet(fleet, Home(folder)))
 """
 SIZES = pytest.mark.parametrize("size", [(80, 24), (160, 45)], ids=["80x24", "160x45"])
@@ -128,12 +130,18 @@ async def test_ctrl_c_is_for_the_program_that_is_attached(tmp_path: Path) -> Non
 
 
 async def test_a_deployment_that_dies_meanwhile_gives_the_screen_back(tmp_path: Path) -> None:
-    async with fleet(
-        tmp_path, (80, 24), "sh", "-c", f"echo in it; kill -{int(signal.SIGKILL)} $$"
-    ) as terminal:
+    """Whatever it had switched on: the mouse, another screen, no cursor, no echo."""
+    dies = f"printf '\\033[?1049h\\033[?1003h\\033[?25lin it'; stty raw -echo; kill -{int(signal.SIGKILL)} $$"
+    async with fleet(tmp_path, (80, 24), "sh", "-c", dies) as terminal:
+        written = Written()
+        terminal.heard = written.add
         terminal.send("enter")
-        await terminal.shows("The connection ended from the other side")
+        await terminal.shows("The connection was cut off: work-00 is stopped.")
         await terminal.shows("20 deployments")
+        terminal.send("q")
+        assert await terminal.ended() == 0
+        assert written.changed() == set()
+        assert terminal.lines_and_echo()
 
 
 async def test_a_missing_client_is_told(tmp_path: Path) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ccp_tui.incus import FleetError
 from tests.screens.fleetstage import LARGE, fleet_stage
-from tests.support.fakefleet import FakeFleet, deployment
+from tests.support.fakefleet import IMAGE, FakeFleet, deployment
 
 
 @pytest.mark.parametrize(
@@ -183,7 +184,13 @@ async def test_a_deployment_as_a_file(tmp_path: Path) -> None:
 
 async def test_images_are_built_and_pruned(tmp_path: Path) -> None:
     async with fleet_stage(tmp_path) as s:
-        await s.press("i", "enter")
+        base = replace(s.fleet.found_images[0], alias="ccp-base/x", latest=False, base=True, used_by=())
+        s.fleet.found_images = (*s.fleet.found_images, base)
+        await s.press("i")
+        assert "(newest)" in s.line_of(IMAGE)
+        assert "used by 1" in s.line_of(IMAGE)
+        assert "(base)" in s.line_of("ccp-base/x")
+        await s.press("enter")
         assert s.fleet.asked("build_image") == [("", True)]
         assert "unpacking" in s.text
         await s.press("escape", "i", "down", "enter", "y")

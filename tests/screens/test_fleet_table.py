@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from textual import events
 
 from ccp_tui.incus import RemoteState
 from ccp_tui.screens.fleet import words
@@ -95,6 +95,41 @@ async def test_text_from_outside_is_data(tmp_path: Path) -> None:
         assert "\x1b" not in s.text
 
 
+async def test_a_note_stands_where_a_narrow_and_a_wide_screen_have_room(tmp_path: Path) -> None:
+    short = deployment("short", note="Out of memory at 18:06: a program was killed.")
+    for size in (SMALL, LARGE):
+        async with fleet_stage(tmp_path, FakeFleet([short]), size) as s:
+            assert "Out of memory at 18:06" in s.text
+
+
+async def test_a_filter_typed_in_one_burst_is_whole_and_no_letter_of_it_a_command(tmp_path: Path) -> None:
+    async with fleet_stage(tmp_path, FakeFleet([*few(), deployment("Sow")])) as s:
+        for character in "/sow":
+            s.app.post_message(events.Key(character, character))
+        s.app.post_message(events.Key("enter", "\r"))
+        s.app.post_message(events.Key("S", "S"))  # a command again: what is found is stopped, after a yes
+        await s.painted()
+        assert s.table.filter_line.text == "sow"
+        assert [row.key for row in s.table.rows.entries] == [("local", "Sow")]
+        assert "Stop Sow" in s.text
+        assert s.app.screen is not s.table
+        await s.press("escape", "escape")
+        assert len(s.table.rows.entries) == 4
+        assert not [call for call in s.fleet.calls if call[0] in ("start_one", "stop_one", "export")]
+
+
+async def test_what_is_pasted_into_the_filter_is_one_line_of_it(tmp_path: Path) -> None:
+    async with fleet_stage(tmp_path) as s:
+        await s.press("/")
+        s.app.post_message(events.Paste("sho\x1b[31mp\nx"))
+        await s.settle()
+        assert s.table.filter_line.text == "shop x"
+        await s.press("backspace", "backspace")
+        assert [row.key for row in s.table.rows.entries] == [("local", "shop")]
+        await s.press("ctrl+u")
+        assert len(s.table.rows.entries) == 3
+
+
 async def test_the_filter_narrows_and_escape_clears_it(tmp_path: Path) -> None:
     async with fleet_stage(tmp_path) as s:
         await s.press("/")
@@ -168,15 +203,9 @@ def test_sizes(count: float | None, shown: str) -> None:
 
 
 def test_a_machine_with_an_ipv6_address_is_a_door_too() -> None:
-    remotes = words.hosts([RemoteState("local", "https://[2001:db8::1]:8443")])
-    assert words.door(deployment("a"), remotes) == "[2001:db8::1]:2201"
+    assert words.door(deployment("a", host="2001:db8::1")) == "[2001:db8::1]:2201"
 
 
 def test_the_port_is_the_machines_not_the_containers() -> None:
-    hosts = words.hosts(
-        [RemoteState("local", "/run/unix.socket"), RemoteState("barn", "https://barn.example:8443")]
-    )
-    assert words.login(deployment("a", address="10.1.1.1"), hosts) == f"ssh -p 2201 ccp@{platform.node()}"
-    assert words.login(deployment("a", remote="barn"), hosts) == "ssh -p 2201 ccp@barn.example"
-    assert words.login(deployment("a", remote="barn", location="node2"), hosts) == "ssh -p 2201 ccp@node2"
-    assert words.login(deployment("a", port=None), hosts) == ""
+    assert words.login(deployment("a", address="10.1.1.1", host="barn")) == "ssh -p 2201 ccp@barn"
+    assert words.login(deployment("a", host="barn", port=None)) == ""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from ccp_tui.incus import FleetError
+from ccp_tui.screens.fleet.works import Work
 from ccp_tui.screens.fleet.workscreen import WorkScreen
 from tests.screens.fleetstage import FleetStage, fleet_stage
 from tests.support.fakefleet import FakeFleet
@@ -107,6 +109,40 @@ async def test_its_log_is_one_key_away(tmp_path: Path) -> None:
         assert "Started the journal." in s.text
         await s.press("escape")
         assert "› system" in s.text
+
+
+async def test_after_a_failure_its_last_words_are_one_key_away(tmp_path: Path) -> None:
+    """The container is gone by then, and with it the log that could be asked for."""
+    fleet = FakeFleet()
+    said = ["Started the journal.", "Out of \x1b[31m[red]sockets."]
+    fleet.refuse["gateway"] = FleetError("TIMEOUT", "The gateway was not ready.", "", said)
+    async with fleet_stage(tmp_path, fleet) as s:
+        await make(s)
+        await s.press("l")
+        await s.painted()
+        assert "The last words of fresh" in s.text
+        assert "Out of [red]sockets." in s.text
+        await s.press("tab", "2")
+        assert "Out of [red]sockets." in s.text
+        assert not fleet.asked("follow_logs")
+        await s.press("escape")
+        assert "✗ The gateway was not ready." in s.text
+
+
+async def test_what_a_cancelled_one_left_is_said(tmp_path: Path) -> None:
+    work = Work("Making x", left_behind)
+    work.start()
+    await asyncio.sleep(0)
+    work.cancel()
+    await work.ended()
+    assert (work.state, work.words) == ("cancelled", "Cancelled. What was made of x is still there.")
+
+
+async def left_behind(_work: Work) -> None:
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        raise asyncio.CancelledError("What was made of x is still there.") from None
 
 
 async def test_a_row_that_is_being_made_opens_its_stages(tmp_path: Path) -> None:

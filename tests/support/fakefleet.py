@@ -37,7 +37,8 @@ def deployment(name: str, state: str = "running", **more: Any) -> Deployment:
     """A deployment as it usually is; ``more`` says what is different."""
     running = state == "running"
     usual: dict[str, Any] = {
-        "remote": "local", "address": "10.201.83.10", "port": 2201, "image": IMAGE, "version": "0.2.0",
+        "remote": "local", "address": "10.201.83.10", "host": "192.0.2.1", "port": 2201, "image": IMAGE,
+        "version": "0.2.0",
         "cpu_used": 0.2 if running else None, "memory_used": 812 * MIB if running else None,
         "disk_used": int(2.1 * GIB), "gateway": "ready" if running else "unknown",
         "service": "ready" if running else "unknown", "tasks": {"inbox": 2, "done": 4} if running else {},
@@ -90,6 +91,7 @@ class FakeFleet:
         self.log: dict[str, list[str]] = {}
         self.more_log: asyncio.Queue[str | None] | None = None  # None in it: the log ends
         self.argv = ["true"]
+        self.cut_off = ""
         self.hold = ""
         self.go = asyncio.Event()
         self.started = False
@@ -244,9 +246,13 @@ class FakeFleet:
         return ""
 
     async def upgrade(
-        self, ref: str, image: str = "", on_stage: Callable[[Stage], None] = lambda _: None
+        self,
+        ref: str,
+        image: str = "",
+        on_stage: Callable[[Stage], None] = lambda _: None,
+        wheel: Path | None = None,
     ) -> Snapshot:
-        self._called("upgrade", ref, image)
+        self._called("upgrade", ref, str(wheel) if wheel else image)
         on_stage(Stage("snapshot", DAY.format(3, 12), 0.1))
         return Snapshot("before-upgrade", DAY.format(3, 12))
 
@@ -277,6 +283,10 @@ class FakeFleet:
         self._called("prune_images")
         return ("ccp/0.1.0-00000000",)
 
+    async def fate(self, ref: str, within: float = 0) -> str:
+        self._called("fate", ref)
+        return self.cut_off
+
     def attach(self, ref: str, what: str, user: str = "") -> Words:
         self._called("attach", ref, what, user)
         return self.argv
@@ -285,10 +295,12 @@ class FakeFleet:
         self._called("log_tail", ref, which, lines)
         return self.log.get(which, [])[-lines:]
 
-    async def follow_logs(self, ref: str, which: str) -> AsyncGenerator[str, None]:
-        self._called("follow_logs", ref, which)
+    async def follow_logs(self, ref: str, which: str, lines: int = 0) -> AsyncGenerator[str, None]:
+        self._called("follow_logs", ref, which, lines)
 
-        async def lines() -> AsyncGenerator[str, None]:
+        async def follow() -> AsyncGenerator[str, None]:
+            for known in self.log.get(which, [])[-lines:] if lines else ():
+                yield known
             while self.more_log is not None:
                 line = await self.more_log.get()
                 if line is None:
@@ -296,4 +308,4 @@ class FakeFleet:
                 yield line
             await asyncio.Event().wait()
 
-        return lines()
+        return follow()

@@ -30,9 +30,9 @@ class Terminal:
         self, command: Sequence[str], size: tuple[int, int] = (80, 24), env: Mapping[str, str] | None = None
     ) -> None:
         self.command, self.size = list(command), size
+        given = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **(env or {})}
         # A size in the environment (a test runner may leave one) would win over the terminal's own.
-        inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
-        self.env = {**inherited, "TERM": "xterm-256color", "COLORTERM": "truecolor", **(env or {})}
+        self.env = {name: value for name, value in given.items() if name not in ("COLUMNS", "LINES")}
         self.screen = pyte.Screen(*size)
         self.written = 0
         self.heard: Callable[[bytes], object] = lambda _: None  # gets everything that is written
@@ -85,6 +85,11 @@ class Terminal:
         self.screen.resize(size[1], size[0])
         _set_size(self._fd, size)
         os.kill(self._pid, signal.SIGWINCH)
+
+    def lines_and_echo(self) -> bool:
+        """Whether what is typed is echoed, comes in lines, and Ctrl-C ends programs: as a shell wants it."""
+        wanted = termios.ECHO | termios.ICANON | termios.ISIG
+        return int(termios.tcgetattr(self._fd)[3]) & wanted == wanted
 
     @property
     def text(self) -> str:
