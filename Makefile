@@ -7,7 +7,7 @@
 # make clean   removes what was built (.venv and .real stay; make distclean removes these too)
 
 PYTHON ?= python3
-WORKERS ?= 2
+WORKERS ?= 4
 BIN := .venv/bin
 PIP := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip --quiet --disable-pip-version-check
 

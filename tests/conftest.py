@@ -16,8 +16,8 @@ from ccp_tui.paths import Home
 # The real gateway and the provider behind it: one of each for all rooms. How workers share the tests.
 pytest_plugins = ["tests.support.fixtures", "tests.support.workers"]
 
-# What a person's shell may say, and what must not reach a test or what it starts.
-PERSONAL = ("CCP_", "OPENCLAW_")
+# What a person's shell may say (or a test runner, of the screen's size), and what must not reach what tests start.
+PERSONAL = ("CCP_", "OPENCLAW_", "COLUMNS", "LINES")
 KEPT = ("CCP_REQUIRE_REAL", "CCP_REAL_DIR")
 
 

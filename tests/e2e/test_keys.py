@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from ccp_tui.paths import Home
+from tests.support import keys
 from tests.support.embedded import EmbeddedGateway
 from tests.support.pty import Terminal
 from tests.support.realgateway import RealGateway
@@ -84,11 +85,7 @@ async def test_from_a_typed_line_to_done(gateway: Gateway, environment: dict[str
         name = f"Keys {gateway.name}"
         agent = ccp(environment, "agent", "create", name)
         async with Terminal([sys.executable, "-m", "ccp_tui"], (160, 45), environment) as terminal:
-            await terminal.shows("gateway connected", 60)
-            terminal.send("n")
-            await terminal.shows("New task")
-            terminal.send("Greet the visitor", "enter")
-            await terminal.shows("MAIN-1")
+            await keys.capture(terminal, "Greet the visitor")
             terminal.send("e")
             await terminal.shows("Version 1 of the spec", 30)
             terminal.send("A")
@@ -98,18 +95,8 @@ async def test_from_a_typed_line_to_done(gateway: Gateway, environment: dict[str
             terminal.send("a")
             await terminal.shows(name, 30)
             terminal.send("enter")
-            await terminal.shows("attempt 1, round 1 · since", 120)
-            await terminal.shows("Review ·", 120)
-            terminal.send("5")
-            await terminal.shows("A approves this round")
-            await terminal.shows("it greets politely")
-            await terminal.shows("1 of 1 passed")
-            terminal.send("A")
-            await terminal.shows("State       Done", 30)
-            terminal.send("escape")
-            await terminal.shows("7 Done 1")
-            terminal.send("q")
-            assert await terminal.ended() == 0
+            await keys.judge(terminal, "it greets politely", "1 of 1 passed")
+            await keys.leave(terminal, "escape")
         card = ccp(environment, "task", "show", "MAIN-1")
         assert (card["state"], card["agent"], card["attempt"], card["round"]) == ("done", agent["id"], 1, 1)
         kinds = [event["kind"] for event in ccp(environment, "task", "history", "MAIN-1")]
@@ -141,27 +128,8 @@ async def test_from_a_typed_line_through_a_plan_to_done(
     try:
         ccp(environment, "mission", "create", "Main")
         async with Terminal([sys.executable, "-m", "ccp_tui"], (160, 45), environment) as terminal:
-            await terminal.shows("gateway connected", 60)
-            terminal.send("n")
-            await terminal.shows("New task")
-            terminal.send("Write a greeting", "enter")
-            await terminal.shows("MAIN-1")
-            terminal.send("P")
-            await terminal.shows("1 question for you", 60)
-            terminal.send("!")
-            await terminal.shows("Who is it for?")
-            terminal.send("enter")
-            await terminal.shows("1-3 or space chooses")
-            terminal.send("2")
-            await terminal.shows("enter sends  Colleagues")
-            terminal.send("enter")
-            await terminal.shows("How long may it be?", 60)
-            terminal.send("enter")
-            await terminal.shows("1-3 or space chooses")
-            terminal.send("half a page", "enter")
-            await terminal.shows("waits for your approval", 60)
-            terminal.send("enter")
-            await terminal.shows("Spec, version 1")
+            await keys.capture(terminal, "Write a greeting")
+            await keys.plan(terminal, "half a page")
             await terminal.shows("Agents to create")
             await terminal.shows("As the person said: half a page")
             terminal.send("e")
@@ -171,19 +139,10 @@ async def test_from_a_typed_line_through_a_plan_to_done(
             terminal.send("v")
             await terminal.shows("a child can follow it")
             terminal.send("A")
-            await terminal.shows("attempt 1, round 1 · since", 60)
-            await terminal.shows("Review ·", 120)
-            terminal.send("5")
-            await terminal.shows("A approves this round")
-            await terminal.shows("2 of 2 passed")
-            terminal.send("A")
-            await terminal.shows("State       Done", 30)
+            await keys.judge(terminal, "2 of 2 passed")
             terminal.send("2")
             await terminal.shows("its spec was approved")
-            terminal.send("q", "q")
-            await terminal.shows("7 Done 1")
-            terminal.send("q")
-            assert await terminal.ended() == 0
+            await keys.leave(terminal, "q", "q")
         card = ccp(environment, "task", "show", "MAIN-1")
         assert (card["state"], card["agent"], card["attempt"], card["round"]) == ("done", "scribe", 1, 1)
         answers = [each["answer"] for each in card["questions"]]
