@@ -206,6 +206,8 @@ class Creation:
                 await self._runner.run("POST", "/1.0/instances", body, params=params, within=INSTANCE_S)
                 return
             except FleetError as error:
+                if error.message == words.BUSY:  # something is done to one of this name that came in between
+                    raise FleetError("EXISTS", "This name is taken.", "Choose another name.") from None
                 if last or "etwork not found" not in error.message:
                     raise
             await network.settle(

@@ -36,7 +36,8 @@ BUILD_S = 900  # the first test that needs the whole image waits for its build, 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever needs the whole image may be the first to."""
+    """Whoever needs the whole image may be the first to; the end of the whole deployment comes after all who use it."""
+    items.sort(key=lambda item: item.path.name == "test_removal.py")
     for item in items:
         if "full_image" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.timeout(BUILD_S))

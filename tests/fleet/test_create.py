@@ -127,7 +127,7 @@ async def test_two_of_the_same_name_at_once(connection: Connection, request_for:
         return_exceptions=True,
     )
     failed = [one for one in made if isinstance(one, FleetError)]
-    assert [one.code for one in failed] == ["EXISTS"]
+    assert [one.code for one in failed] == ["EXISTS"], failed
     assert (await lifecycle.owned(connection, f"{prefix}one"))["status"] == "Running"
 
 

@@ -176,8 +176,8 @@ async def test_no_agent_no_display_no_environment(site: Site, tmp_path: Path) ->
 async def test_several_boards_at_once_are_live(site: Site) -> None:
     title = f"Seen by all {os.getpid()}"
     async with contextlib.AsyncExitStack() as stack:
-        boards = [
-            await stack.enter_async_context(Terminal(site.ssh("-tt", HOST), (120, 40))) for _ in range(4)
+        boards = [  # wide enough for all columns, whichever the cursor is in
+            await stack.enter_async_context(Terminal(site.ssh("-tt", HOST), (180, 40))) for _ in range(4)
         ]
         for board in boards:
             await board.shows("gateway connected", 90)

@@ -1,4 +1,4 @@
-"""The end of a whole deployment. After all modules that use it, by its name."""
+"""The end of a whole deployment. It comes after all tests that use it (see conftest)."""
 
 from __future__ import annotations
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 import json
 import re
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from ccp_tui.service.door.sockets import ControlServer
 from ccp_tui.service.reports.tokens import Tokens
 from ccp_tui.service.settings import Settings
 from ccp_tui.wire import Event, Json
+from tests.support.waiting import until as until
 
 SPEED = 20.0
 IDLE = "!pause 4000"  # a worker that does nothing for as long as a test runs
@@ -54,24 +54,6 @@ def spec(
         },
         ensure_ascii=False,
     )
-
-
-async def until(what: Callable[[], Any], seconds: float = 20.0, *, told: str = "") -> Any:
-    """The first true answer of ``what`` (which may be a coroutine function). Fails past the deadline."""
-    found: Any = None
-    try:
-        async with asyncio.timeout(seconds):
-            while True:
-                found = what()
-                if inspect.isawaitable(found):
-                    found = await found
-                if found:
-                    return found
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        pytest.fail(
-            f"not within {seconds:g} s: {told or inspect.getsource(what).strip()} (last: {found!r:.2000})"
-        )
 
 
 class Client(ServiceClient):
@@ -347,6 +329,15 @@ class Board(Talk):
     async def second_agent(self, name: str = "Bob") -> str:
         agent: str = (await self.call("agent.create", name=name))["agent"]["id"]
         return agent
+
+    async def dispatched(
+        self, text: str | None = None, *, agent: str = "", told: bool = True, **more: Any
+    ) -> str:
+        """The same, once the worker has its prompt, unless ``told`` is false."""
+        ref = await super().dispatched(text, agent=agent, **more)
+        key = (await self.card(ref))["session_key"]
+        await until(lambda: not told or self.prompts(key), told="the worker was told")
+        return ref
 
     # -- the gateway's side -----------------------------------------------------------------------------------
 

@@ -37,9 +37,9 @@ def busy(seconds: float | None = None) -> GatewayError:
 async def test_a_throttled_session_delays_no_other(board: Board) -> None:
     bob = await board.second_agent()
     gateway = Throttled(board, board.agent, busy(3600.0))
-    waits = await board.dispatched()
+    waits = await board.dispatched(told=False)
     await until(lambda: gateway.asked)
-    other = (await board.card(await board.dispatched(agent=bob)))["session_key"]
+    other = (await board.card(await board.dispatched(agent=bob, told=False)))["session_key"]
     await until(lambda: board.prompts(other), 2.0)
     task = await board.show(waits)
     assert task["waiting"].startswith(
@@ -56,7 +56,7 @@ async def test_no_wait_is_longer_than_the_cap_and_the_message_arrives_once(
     monkeypatch.setattr(throttle, "LONGEST_S", 0.4)
     gateway = Throttled(board, board.agent, busy(3600.0))
     await board.client.keep()
-    ref = await board.dispatched()
+    ref = await board.dispatched(told=False)
     await until(lambda: gateway.asked == 2)
     gateway.on = False
     key = (await board.card(ref))["session_key"]
@@ -74,7 +74,7 @@ async def test_a_gateway_that_never_takes_it_is_asked_so_many_times(
 ) -> None:
     monkeypatch.setattr(throttle, "LONGEST_S", 0.05)
     gateway = Throttled(board, board.agent, busy())
-    task = await board.reach(await board.dispatched(), "held")
+    task = await board.reach(await board.dispatched(told=False), "held")
     assert task["hold"]["reason"] == "the gateway refused the message: too many requests"
     assert gateway.asked == delivery.SEND_TRIES
     assert task["waiting"] is None
@@ -82,7 +82,7 @@ async def test_a_gateway_that_never_takes_it_is_asked_so_many_times(
 
 async def test_a_throttled_message_outlives_the_service(board: Board) -> None:
     gateway = Throttled(board, board.agent, busy(3600.0))
-    ref = await board.dispatched()
+    ref = await board.dispatched(told=False)
     await until(lambda: gateway.asked)
     await board.restart_service()
     key = (await board.card(ref))["session_key"]
@@ -93,7 +93,7 @@ async def test_a_throttled_message_outlives_the_service(board: Board) -> None:
 
 async def test_the_words_of_a_session_keep_their_order(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(throttle, "LONGEST_S", 0.6)
-    ref = await board.dispatched()
+    ref = await board.dispatched(told=False)
     key = (await board.card(ref))["session_key"]
     await until(lambda: board.prompts(key))
     gateway = Throttled(board, board.agent, busy(3600.0))
@@ -109,7 +109,7 @@ async def test_the_words_of_a_session_keep_their_order(board: Board, monkeypatch
 
 async def test_a_stop_takes_a_throttled_message_back_at_once(board: Board) -> None:
     gateway = Throttled(board, board.agent, busy(3600.0))
-    ref = await board.dispatched()
+    ref = await board.dispatched(told=False)
     await until(lambda: gateway.asked)
     await board.call("task.stop", ref=ref)
     await until(lambda: outbox(board) == ["void"], 3.0)
@@ -134,9 +134,9 @@ async def test_one_session_without_an_answer_holds_no_other_up(board: Board) -> 
         return await send(session_key, *args, **more)
 
     calls.chat_send = slow  # type: ignore[method-assign]
-    await board.dispatched()
+    await board.dispatched(told=False)
     await asked.wait()
-    key = (await board.card(await board.dispatched(agent=bob)))["session_key"]
+    key = (await board.card(await board.dispatched(agent=bob, told=False)))["session_key"]
     await until(lambda: board.prompts(key), 2.0)
 
 
@@ -173,7 +173,7 @@ async def test_a_file_that_is_gone_fails_its_message_and_no_other(board: Board) 
 async def test_a_first_message_is_dispatched_at_once_beside_a_long_wait(board: Board) -> None:
     """The wait of one message is not the session's for ever: after it arrived, the next goes at once."""
     gateway = Throttled(board, board.agent, busy(0.5))
-    ref = await board.dispatched(spec(IDLE))
+    ref = await board.dispatched(spec(IDLE), told=False)
     await until(lambda: gateway.asked)
     gateway.on = False
     key = (await board.card(ref))["session_key"]
@@ -194,7 +194,7 @@ async def test_an_unforeseen_trouble_is_told_and_tried_again(
         raise RuntimeError("a bug")
 
     calls.chat_send = broken  # type: ignore[method-assign]
-    ref = await board.dispatched()
+    ref = await board.dispatched(told=False)
     await until(lambda: told(board, ref, "RuntimeError: a bug"))
     key = (await board.card(ref))["session_key"]
     await until(lambda: board.prompts(key))
