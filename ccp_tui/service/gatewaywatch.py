@@ -103,7 +103,8 @@ class GatewayWatch:
         for session_key in [*(attempt["session_key"] for attempt in open_ones), *self._runs.owned()]:
             with contextlib.suppress(GatewayError):
                 await self._deliveries.send_lost(session_key, self._c.gateway.status.since)
-        still = [attempt["session_key"] for attempt in open_ones if not await self._runs_on(attempt)]
+        for attempt in open_ones:
+            await self._compare(attempt)
         for session_key in self._runs.owned():
             self._runs.settle_later(session_key, wait)
         for run in list(self._c.live.runs.values()):
@@ -113,19 +114,20 @@ class GatewayWatch:
         self._background.start(self._end_stopped(), "ending the runs of stopped attempts")
         await self._attention.reconcile()
         await self._c.db(_release)
-        for session_key in still:  # not before the hold is gone: nobody judges what is held
-            self._runs.settle_later(session_key, wait)
+        # Not before the hold is gone: nobody judges what is held. All of them: a run may have ended since it was seen.
+        for attempt in open_ones:
+            self._runs.settle_later(attempt["session_key"], wait)
         self._deliveries.wake()
         self._dispatcher.wake()
 
-    async def _runs_on(self, attempt: Row) -> bool:
-        """Compares an attempt's runs with the gateway's; whether one surely goes on."""
+    async def _compare(self, attempt: Row) -> None:
+        """Compares an attempt's runs with the gateway's."""
         # Only these can be lost: a run that begins while the history is read is not in it.
         before = await self._c.db(lambda store: store.attempts.running(attempt["id"]))
         try:
             running = (await self._runs.sync(attempt["session_key"])).run_id
         except GatewayUnavailable:
-            return False
+            return
         except GatewayError as error:
             log.info("history of %s: %s", attempt["session_key"], error.message)
             running = None
@@ -140,7 +142,6 @@ class GatewayWatch:
                     store.attempts.run_ended(attempt["id"], run_id, "final")
 
         await self._c.db(work)
-        return running is not None
 
     async def _end_stopped(self) -> None:
         """Aborts the runs of attempts that were stopped while nobody could reach the gateway.

@@ -69,19 +69,27 @@ async def test_a_gateway_that_is_busy_is_asked_again_and_the_card_says_so(
     await board.reach(ref, "in_progress")
 
 
+@pytest.mark.parametrize("seen", [False, True], ids=["before it is taken up", "while it runs"])
 async def test_a_run_that_ended_unseen_is_judged_however_long_the_comparing_takes(
-    board: Board, monkeypatch: pytest.MonkeyPatch
+    board: Board, monkeypatch: pytest.MonkeyPatch, seen: bool
 ) -> None:
     """The hold of the lost gateway goes only after the run was judged, and then nobody would look at it again."""
     ref = await board.dispatched(spec("!pause 1", "!say nothing to do"))
+    key = (await board.card(ref))["session_key"]
     await board.away()
     await board.reach(ref, "held")
     reconcile = board.service._attention.reconcile
+    refresh = board.service._watch._agents.refresh
+
+    async def first() -> None:
+        await refresh()
+        await until(lambda: not seen or board.running(key))
 
     async def slow() -> None:
         await asyncio.sleep(2.5)
         await reconcile()
 
+    monkeypatch.setattr(board.service._watch._agents, "refresh", first)
     monkeypatch.setattr(board.service._attention, "reconcile", slow)
     world = board.gateway._world
     await board.back()
