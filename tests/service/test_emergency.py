@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
 
 from ccp_tui.paths import Home
 from ccp_tui.policy import Auto
+from ccp_tui.service.sessions import aborting
 from tests.service.board import IDLE, Board, board_on, spec, until
 
 # The first time it only waits; told to go on, it does its best.
@@ -133,6 +138,42 @@ async def test_turns_that_a_restarted_gateway_takes_up_are_aborted_again(board: 
     assert (await board.card(ref))["hold"]["reason"].startswith("emergency stop by ")
     await board.call("emergency.resume")
     await board.reach(ref, "review")
+
+
+async def test_a_stop_that_could_not_reach_the_gateway_ends_nothing_after_it_was_lifted(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried again while the gateway is away; once all may go on, the next try would end the wrong run."""
+    again, tried = asyncio.Event(), []
+    waits = iter([again.wait()])  # the stop's own next try; others come in their time
+    monkeypatch.setattr(
+        aborting,
+        "asyncio",
+        SimpleNamespace(sleep=lambda seconds: next(waits, None) or asyncio.sleep(seconds)),
+    )
+    calls = board.service.gateway.calls
+    chat_abort = calls.chat_abort
+
+    async def noted(session_key: str) -> Any:
+        tried.append(session_key)
+        return await chat_abort(session_key)
+
+    ref = await board.dispatched(WAITS)
+    key = (await board.card(ref))["session_key"]
+    await until(lambda: board.running(key))
+    await board.away()
+    monkeypatch.setattr(calls, "chat_abort", noted)
+    await stop(board)
+    await until(lambda: tried)
+    await board.back()
+    await until(lambda: len(board.rows(key)) > 1)  # the interrupted turn was taken up, perhaps for a moment
+    await still(board, key)
+    await board.call("emergency.resume")
+    await until(lambda: board.running(key))
+    tried.clear()
+    again.set()
+    await board.reach(ref, "review")
+    assert not tried
 
 
 async def test_checks_that_run_may_finish(board: Board) -> None:

@@ -23,6 +23,7 @@ from ccp_tui.service.context import Context
 from ccp_tui.service.execution.goingon import held_back
 from ccp_tui.service.execution.prompts import report_command
 from ccp_tui.service.reports.tokens import Tokens
+from ccp_tui.service.sessions.aborting import Aborts, over
 from ccp_tui.service.sessions.throttle import Throttles
 from ccp_tui.store import Store
 
@@ -30,7 +31,6 @@ log = logging.getLogger(__name__)
 Row = dict[str, Any]
 
 SEND_TRIES = 5
-ABORT_TRIES = 5
 AGAIN_S = 5.0
 TROUBLE_AGAIN_S = 60.0  # after what nobody foresaw
 HISTORY_ROWS = 200
@@ -58,6 +58,7 @@ class Deliveries:
         self._unstuck: set[int] = set()
         self._sending: dict[str, asyncio.Task[None]] = {}
         self._missed: set[str] = set()  # sessions that were to be looked at while they were being sent to
+        self._aborts = Aborts(context, background)
         self._throttles = Throttles(context, background, self.wake)
         self.report = report_command(context.settings.ccp_command, context.home.agents_socket)
 
@@ -73,24 +74,8 @@ class Deliveries:
             await asyncio.wait(sending)
 
     def abort(self, session_key: str) -> None:
-        """Aborts what runs in a session whose attempt ended, and below it; again while the gateway is away."""
-        self._background.start(self._abort_all(session_key), f"abort {session_key}")
-
-    async def _abort_all(self, session_key: str) -> None:
-        below = await self._c.db(lambda store: store.sessions.at_work_below(session_key))
-        for key in (session_key, *below):
-            await self._abort(key)
-
-    async def _abort(self, session_key: str) -> None:
-        for attempt in range(ABORT_TRIES):
-            try:
-                await self._c.gateway.calls.chat_abort(session_key)
-                return
-            except GatewayUnavailable:
-                await asyncio.sleep(2.0 * 2**attempt)
-            except GatewayError as error:
-                log.warning("abort of %s: %s", session_key, error.message)
-                return
+        """Aborts what runs in a session whose work ended or is held back, and below it."""
+        self._aborts.abort(session_key)
 
     async def _loop(self) -> None:
         while True:
@@ -284,11 +269,9 @@ def _shows(history: History, key: str) -> bool:
 
 
 def _over(store: Store, row: Row) -> bool:
-    """Whether the attempt, planning or review that a message belongs to has ended: nobody must hear it any more."""
+    """Whether what a message belongs to has ended: nobody must hear it any more."""
     attempt = store.attempts.get(row["attempt_id"]) if row["attempt_id"] else None
-    planning = store.plannings.by_session(row["session_key"])
-    review = store.review_requests.by_session(row["session_key"])
-    return any(one is not None and one["ended_at"] is not None for one in (attempt, planning, review))
+    return over(store, row["session_key"], attempt)
 
 
 def _by_session(store: Store, waits: Callable[[Store, Row], bool]) -> dict[str, list[Row]]:
