@@ -13,8 +13,8 @@ import pytest
 
 from ccp_tui.paths import Home
 
-# The real gateway and the provider behind it: one of each for all rooms. How workers share the tests.
-pytest_plugins = ["tests.support.fixtures", "tests.support.workers"]
+# The real gateway and its provider: one of each for all rooms. How workers share the tests. What failed at first.
+pytest_plugins = ["tests.support.fixtures", "tests.support.workers", "tests.support.again"]
 
 # What a person's shell may say (or a test runner, of the screen's size), and what must not reach what tests start.
 PERSONAL = ("CCP_", "OPENCLAW_", "COLUMNS", "LINES")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 T = TypeVar("T")
 
-CALL_S = 15.0
+CALL_S = 30.0  # a host that is short of disk time answers after ten and more
 CONNECT_S = 5.0
 AT_ONCE = 24
 # Incus serves WebSocket messages of any size; an event is a few kB, a piece of output at most 128 KiB.

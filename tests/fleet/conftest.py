@@ -117,7 +117,7 @@ def request_for(prefix: str, tiny_image: str) -> Callable[..., CreateRequest]:
 
 async def remove_all(connection: Connection, prefix: str) -> None:
     """Deletes every instance whose name begins like this, and our bridge when nothing is on it any more."""
-    for instance in await connection.get("/1.0/instances", {"recursion": 1}):
+    for instance in await connection.get("/1.0/instances", {"recursion": 1}, within=60):
         name = str(instance["name"])
         if not name.startswith(prefix):
             continue

@@ -35,10 +35,15 @@ class Site:
         words = [word for option in options for word in ("-o", option)]
         return ["ssh", "-F", "none", "-p", str(self.port), "-i", str(self.key), *words, *more]
 
+    @property
+    def seen(self) -> str:
+        """How its name begins, as far as a narrow list shows it."""
+        return self.name[:12]
+
     def inside(self, *words: str, user: int = 0) -> subprocess.CompletedProcess[str]:
         """A command in the container, as one of its users."""
         command = ["incus", "exec", self.name, "--user", str(user), "--group", str(user), "--", *words]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
 
     def ask(self, *words: str) -> subprocess.CompletedProcess[str]:
         """What a verb over SSH answers."""

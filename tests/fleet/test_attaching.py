@@ -135,7 +135,7 @@ async def test_from_the_screen_and_back(site: Site, tmp_path: Path) -> None:
     command = [*CCP, "fleet", "--home", str(tmp_path)]
     async with Terminal(command, (140, 40)) as terminal:
         written = heard(terminal)
-        await terminal.shows(site.name, 30)
+        await terminal.shows(site.seen, 30)
         terminal.send("/")
         await terminal.shows("enter keeps it")
         terminal.send(site.name, "enter")

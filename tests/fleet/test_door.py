@@ -204,7 +204,7 @@ def listening(site: Site, where: int | Path, *words: str) -> Iterator[None]:
             time.sleep(0.1)
         yield
     finally:
-        client.terminate()
+        client.kill()  # a SIGTERM that comes just before it polls is noticed by ssh at its next byte only
         client.wait(10)
         if isinstance(where, Path):
             where.unlink(missing_ok=True)

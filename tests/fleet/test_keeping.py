@@ -61,7 +61,7 @@ async def test_a_shell_is_its_users_and_ctrl_c_is_for_it(site: Site) -> None:
 async def test_the_screen_comes_back_when_the_container_dies_meanwhile(site: Site, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "ccp_tui", "fleet", "--home", str(tmp_path)]
     async with Terminal(command, (140, 40)) as terminal:
-        await terminal.shows(site.name, 30)
+        await terminal.shows(site.seen, 30)
         terminal.send("/")
         await terminal.shows("enter keeps it")
         terminal.send(site.name)
