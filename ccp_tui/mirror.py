@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ccp_tui.rows import AgentRow, Attention, Card, Health, Link, MissionRow, read_activity
+from ccp_tui.healthrows import Health
+from ccp_tui.rows import AgentRow, Attention, Card, Link, MissionRow, read_activity
 from ccp_tui.wire import Event
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,11 @@ import logging
 from collections.abc import Awaitable, Coroutine
 from typing import Any
 
+from ccp_tui.text import one_line
+
 log = logging.getLogger(__name__)
+
+TROUBLE_AGAIN_S = 60.0  # before what failed in a way that nobody foresaw is tried again
 
 
 class Background:
@@ -42,3 +46,8 @@ async def survive(work: Awaitable[object], what: str) -> None:
         await work
     except Exception:
         log.exception("%s failed", what)
+
+
+def words_of(error: Exception) -> str:
+    """What nobody foresaw, as one line for the person."""
+    return one_line(f"{type(error).__name__}: {error}", 200)

@@ -31,13 +31,11 @@ class Live:
     up: asyncio.Event = field(default_factory=asyncio.Event)
     activity: dict[str, Row] = field(default_factory=dict)
     waiting: dict[str, str] = field(default_factory=dict)
-    throttled: dict[str, Row] = field(
-        default_factory=dict
-    )  # session → its task's ref, and why words wait for it
+    # Of a session: its task's ref, and why words wait for it.
+    throttled: dict[str, Row] = field(default_factory=dict)
     runs: dict[str, LiveRun] = field(default_factory=dict)
-    spawners: dict[str, str] = field(
-        default_factory=dict
-    )  # sub-agents at work: by which session they were spawned
+    # Of a sub-agent at work: by which session it was spawned.
+    spawners: dict[str, str] = field(default_factory=dict)
     approvals: dict[str, Row] = field(default_factory=dict)
     questions: dict[str, Row] = field(default_factory=dict)
     emergency: Row | None = None

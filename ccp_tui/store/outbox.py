@@ -41,6 +41,11 @@ class Outbox(Part):
         """What the gateway has not surely heard yet, the oldest first."""
         return self._all("SELECT * FROM outbox WHERE state IN ('pending', 'sending') ORDER BY id")
 
+    def open_in(self, session_key: str) -> list[Row]:
+        """What the gateway has not surely heard yet in a session, the oldest first."""
+        where = "session_key = ? AND state IN ('pending', 'sending')"
+        return self._all(f"SELECT * FROM outbox WHERE {where} ORDER BY id", (session_key,))
+
     def get(self, row: int) -> Row:
         return self._one("SELECT * FROM outbox WHERE id = ?", (row,), "there is no such outbox row")
 

@@ -12,15 +12,14 @@ from textual.app import SuspendNotSupported
 from ccp_tui import terminal
 from ccp_tui.screens.widgets.shell import Shell
 
-Fate = Callable[[float], Awaitable[str]]
-FATE_S = 3.0  # what became of a deployment is told by Incus soon after
+Fate = Callable[..., Awaitable[str]]
 
 
 async def attach(app: Shell, command: Sequence[str], banner: str, fate: Fate) -> tuple[str, str]:
     """Runs a program on the person's terminal until it ends; answers what to say of it, and the kind of notice.
 
     ``banner`` is written first, so that nobody wonders where they are and how to come back; ``fate`` tells why the
-    program was cut off, "" when it was not, after so many seconds at most.
+    program was cut off, "" when it was not; with 0, only what is known already.
     """
     code = 0
     try:
@@ -42,5 +41,5 @@ async def attach(app: Shell, command: Sequence[str], banner: str, fate: Fate) ->
         return f"It could not be started: {error}", "refusal"
     if code in (0, 130, -signal.SIGINT):
         return "", "info"
-    said = await fate(FATE_S if terminal.was_cut_off(code) else 0)
+    said = await (fate() if terminal.was_cut_off(code) else fate(0))
     return said or f"It ended with code {code}.", "warn"

@@ -9,7 +9,8 @@ from rich.cells import cell_len
 from textual.strip import Strip
 
 from ccp_tui import clock
-from ccp_tui.rows import Health, Link, LinkState
+from ccp_tui.healthrows import Health
+from ccp_tui.rows import Link, LinkState
 from ccp_tui.screens.widgets.dialogs import wrap
 from ccp_tui.screens.widgets.lines import Drawn, HeadLine, Piece, cut, fit
 

@@ -14,7 +14,7 @@ from textual.timer import Timer
 
 from ccp_tui import clock
 from ccp_tui.failures import ServiceFailure, ServiceUnavailable
-from ccp_tui.rows import Emergency
+from ccp_tui.healthrows import Emergency
 from ccp_tui.screens.widgets.actions import show_key
 from ccp_tui.screens.widgets.lines import Line, Piece
 from ccp_tui.text import one_line

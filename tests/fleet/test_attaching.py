@@ -130,6 +130,14 @@ async def test_a_stop_waits_for_nobody_who_is_attached(site: Site) -> None:
     again(site)
 
 
+async def shell_from_the_list(terminal: Terminal, site: Site) -> None:
+    """A shell of the agents' user, by the keys that a person presses."""
+    terminal.send("x")
+    await terminal.shows(f"Shell in {site.name} as")
+    terminal.send("enter")
+    await terminal.shows("openclaw@", 30)
+
+
 async def test_from_the_screen_and_back(site: Site, tmp_path: Path) -> None:
     """A shell whose Ctrl-C is its own, its logs, a shell that is killed: after each the screen stands as before."""
     command = [*CCP, "fleet", "--home", str(tmp_path)]
@@ -140,10 +148,7 @@ async def test_from_the_screen_and_back(site: Site, tmp_path: Path) -> None:
         await terminal.shows("enter keeps it")
         terminal.send(site.name, "enter")
         await terminal.shows("esc clears it")
-        terminal.send("x")
-        await terminal.shows(f"Shell in {site.name} as")
-        terminal.send("enter")
-        await terminal.shows("openclaw@", 30)
+        await shell_from_the_list(terminal, site)
         terminal.send("echo begun; sleep 600; echo went on", "enter")
         await terminal.shows("\nbegun")
         terminal.send("ctrl+c")
@@ -175,10 +180,7 @@ async def test_from_the_screen_and_back(site: Site, tmp_path: Path) -> None:
             terminal.send("escape")
             await terminal.shows("esc clears it")
 
-        terminal.send("x")
-        await terminal.shows(f"Shell in {site.name} as")
-        terminal.send("enter")
-        await terminal.shows("openclaw@", 30)
+        await shell_from_the_list(terminal, site)
         terminal.send("printf '\\033[?1049h\\033[?1000h\\033[?25l'; stty raw -echo", "enter")
         await terminal.quiet()
         await by("incus", "stop", "--force", site.name)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 
+from ccp_tui.healthrows import Health
 from ccp_tui.mirror import NOTHING, Change, Mirror
-from ccp_tui.rows import Activity, AgentRow, Attention, Card, Health, Hold, Link, LinkState, MissionRow
+from ccp_tui.rows import Activity, AgentRow, Attention, Card, Hold, Link, LinkState, MissionRow
 from ccp_tui.wire import Event, Json
 from tests.service.wired import AT, board, card, feed
 

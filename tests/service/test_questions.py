@@ -48,7 +48,6 @@ async def asked(board: Board, *questions: Row) -> tuple[str, asyncio.Task[Row], 
     """A task whose worker asks; the task's ref, the one who waits, and the questions as they are open."""
     ref = await board.dispatched()
     key = (await board.card(ref))["session_key"]
-    await until(lambda: board.running(key))  # the words that dispatch it would be taken for an answer
     waiting = asking(board, key, *questions)
 
     async def all_there() -> list[Row] | None:

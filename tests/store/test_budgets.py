@@ -124,6 +124,7 @@ PLANS: dict[str, tuple[Callable[[Store], Any], tuple[str, ...]]] = {
     "sessions": (lambda s: s.sessions.all(), ("COVERING INDEX messages_of_session", "messages_unread")),
     "agents' work": (lambda s: s.attempts.working("ann"), ("attempts_open_by_agent",)),
     "open outbox": (lambda s: s.outbox.open(), ("outbox_open",)),
+    "open outbox of a session": (lambda s: s.outbox.open_in("agent:a:x"), ("outbox_open",)),
     "unsent": (lambda s: s.outbox.unsent_of(1), ("outbox_open",)),
     "open attempt": (lambda s: s.attempts.of_task(1), ("attempts_one_open",)),
     "token": (lambda s: s.attempts.by_token("x"), ("token_hash=?",)),

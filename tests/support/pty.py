@@ -30,9 +30,9 @@ class Terminal:
         self, command: Sequence[str], size: tuple[int, int] = (80, 24), env: Mapping[str, str] | None = None
     ) -> None:
         self.command, self.size = list(command), size
-        given = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **(env or {})}
         # A size in the environment (a test runner may leave one) would win over the terminal's own.
-        self.env = {name: value for name, value in given.items() if name not in ("COLUMNS", "LINES")}
+        inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+        self.env = {**inherited, "TERM": "xterm-256color", "COLORTERM": "truecolor", **(env or {})}
         self.screen = pyte.Screen(*size)
         self.written = 0
         self.heard: Callable[[bytes], object] = lambda _: None  # gets everything that is written

@@ -10,7 +10,7 @@ from typing import Any
 from ccp_tui.gateway import GatewayError, GatewayUnavailable
 from ccp_tui.lifecycle import BUDGET, TEMPORARY, Refused, State, Trigger, fire
 from ccp_tui.model import Hold, HoldKind
-from ccp_tui.service.background import Background, survive
+from ccp_tui.service.background import TROUBLE_AGAIN_S, Background, survive, words_of
 from ccp_tui.service.board.moves import SERVICE, Row, facts_of, move, record
 from ccp_tui.service.context import Context
 from ccp_tui.service.door.methods import Method
@@ -22,13 +22,11 @@ from ccp_tui.service.sessions.feedback import send_back
 from ccp_tui.service.sessions.runs import Runs
 from ccp_tui.service.verification.deliverables import there_already
 from ccp_tui.store import Store
-from ccp_tui.text import one_line
 from ccp_tui.wire import Json
 
 log = logging.getLogger(__name__)
 
 AGAIN_S = 5.0
-TROUBLE_AGAIN_S = 60.0  # after what nobody foresaw
 _OPENS = TEMPORARY | {starting.DEFERRED}  # what a task waits for without being held
 
 
@@ -44,9 +42,8 @@ class Dispatcher:
         self._deliveries = deliveries
         self._background = background
         self._predecessors = Predecessors(context, runs)
-        self._deferred: dict[
-            int, str
-        ] = {}  # queued tasks that can't start yet though their gates hold, and why
+        # Queued tasks that can't start yet though their gates hold, and why.
+        self._deferred: dict[int, str] = {}
         self._wakeup = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
 
@@ -150,8 +147,8 @@ class Dispatcher:
             )
         except Exception as error:
             log.exception("dispatching %s failed", task["ref"])
-            why = one_line(f"{type(error).__name__}: {error}", 200)
-            self._defer(task, f"it could not be started ({why}); it is tried again", TROUBLE_AGAIN_S)
+            why = f"it could not be started ({words_of(error)}); it is tried again"
+            self._defer(task, why, TROUBLE_AGAIN_S)
 
     async def _refuse(self, task: Row, gate: str, reason: str) -> None:
         """A gate that does not open by itself: the task is held, unless it was only moved meanwhile."""

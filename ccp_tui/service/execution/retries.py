@@ -88,7 +88,7 @@ class Retries:
         tried = False
         for attempt in store.attempts.to_retry():
             task = store.tasks.get(attempt["task_id"])
-            left = (clock.parse(attempt["retry_at"]) - datetime.now(UTC)).total_seconds()
+            left = -clock.seconds_since(attempt["retry_at"])
             waits = task["state"] == State.IN_PROGRESS and task["hold_kind"] == HoldKind.ERROR
             if waits and left > 0:
                 return tried, left

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
+from ccp_tui import clock
 from ccp_tui.gateway import GatewayError, GatewayUnavailable
 from ccp_tui.lifecycle import Refused, State
 from ccp_tui.model import HoldKind
@@ -218,24 +218,20 @@ class Planning:
         last = store.outbox.latest_in(session_key)
         if last is None or not last["sent_at"] or self._runs.is_over(last["run_id"]):
             return False
-        return _age(last["sent_at"]) < SILENT_AFTER_S
+        return clock.seconds_since(last["sent_at"]) < SILENT_AFTER_S
 
     async def _silent(self, session_key: str) -> bool:
         """Whether the run that took our last message is surely over."""
         last = await self._c.db(lambda store: store.outbox.latest_in(session_key))
         if last is None or self._runs.is_over(last["run_id"]):
             return True
-        if not last["sent_at"] or _age(last["sent_at"]) < SILENT_AFTER_S:
+        if not last["sent_at"] or clock.seconds_since(last["sent_at"]) < SILENT_AFTER_S:
             return False
         try:
             going = await self._runs.sync(session_key)
         except GatewayError:
             return False
         return going.run_id is None and not going.pending
-
-
-def _age(at: str) -> float:
-    return (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds()
 
 
 def _open_ones(store: Store) -> list[tuple[Row, bool]]:

@@ -11,13 +11,14 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from ccp_tui import clock
 from ccp_tui.gateway import GatewayError, GatewayUnavailable, History, SendAck
 from ccp_tui.model import Delivery, Hold, HoldKind, MessageStatus
-from ccp_tui.service.background import Background, survive
+from ccp_tui.service.background import TROUBLE_AGAIN_S, Background, survive, words_of
 from ccp_tui.service.board.moves import SERVICE, record
 from ccp_tui.service.context import Context
 from ccp_tui.service.execution.goingon import held_back
@@ -32,7 +33,6 @@ Row = dict[str, Any]
 
 SEND_TRIES = 5
 AGAIN_S = 5.0
-TROUBLE_AGAIN_S = 60.0  # after what nobody foresaw
 HISTORY_ROWS = 200
 
 
@@ -85,7 +85,7 @@ class Deliveries:
 
     async def _look(self) -> None:
         """Starts sending to every session that has a message and is not sent to already."""
-        for session_key in await self._c.db(lambda store: list(_by_session(store, self._waits))):
+        for session_key in await self._c.db(self._ready):
             if session_key in self._sending:
                 self._missed.add(session_key)
             elif not self._c.gateway_problem:  # the next connect wakes us
@@ -94,7 +94,7 @@ class Deliveries:
 
     async def _send_all(self, session_key: str) -> None:
         try:
-            for row in (await self._c.db(lambda store: _by_session(store, self._waits))).get(session_key, []):
+            for row in await self._c.db(lambda store: self._to_send(store, session_key)):
                 if self._c.gateway_problem or not await self._tried(row):
                     break
         finally:
@@ -109,9 +109,20 @@ class Deliveries:
             return await self._deliver(row)
         except Exception as error:
             log.exception("sending %s failed", row["idempotency_key"])
-            reason = f"{type(error).__name__}: {error}"
-            await self._throttles.wait(row, reason, TROUBLE_AGAIN_S, counts=False)
+            await self._throttles.wait(row, words_of(error), TROUBLE_AGAIN_S, counts=False)
             return False
+
+    def _ready(self, store: Store) -> list[str]:
+        """The sessions whose oldest unsent message may go now."""
+        first: dict[str, Row] = {}
+        for row in store.outbox.open():
+            first.setdefault(row["session_key"], row)
+        return [session_key for session_key, row in first.items() if not self._waits(store, row)]
+
+    def _to_send(self, store: Store, session_key: str) -> list[Row]:
+        """What goes out now in a session, in its order: nothing goes before a message that waits."""
+        rows = store.outbox.open_in(session_key)
+        return list(takewhile(lambda row: not self._waits(store, row), rows))
 
     def _waits(self, store: Store, row: Row) -> bool:
         """Whether a message must not be tried now; one that nobody must hear any more is taken back at once."""
@@ -272,15 +283,3 @@ def _over(store: Store, row: Row) -> bool:
     """Whether what a message belongs to has ended: nobody must hear it any more."""
     attempt = store.attempts.get(row["attempt_id"]) if row["attempt_id"] else None
     return over(store, row["session_key"], attempt)
-
-
-def _by_session(store: Store, waits: Callable[[Store, Row], bool]) -> dict[str, list[Row]]:
-    """What is to be sent now, for each session in its order; nothing goes before a message that waits."""
-    found: dict[str, list[Row]] = {}
-    behind: set[str] = set()
-    for row in store.outbox.open():
-        if waits(store, row):
-            behind.add(row["session_key"])
-        elif row["session_key"] not in behind:
-            found.setdefault(row["session_key"], []).append(row)
-    return found

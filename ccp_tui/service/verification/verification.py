@@ -9,7 +9,7 @@ from typing import Any
 
 from ccp_tui.lifecycle import State, Trigger
 from ccp_tui.model import HoldKind
-from ccp_tui.service.background import Background
+from ccp_tui.service.background import Background, words_of
 from ccp_tui.service.board.moves import SERVICE, move
 from ccp_tui.service.context import Context
 from ccp_tui.service.execution import prompts
@@ -19,7 +19,6 @@ from ccp_tui.service.sessions.feedback import send_back
 from ccp_tui.service.verification import checks, checksocket
 from ccp_tui.service.verification.reviewing import ask
 from ccp_tui.store import Committed, Store
-from ccp_tui.text import one_line
 
 log = logging.getLogger(__name__)
 Row = dict[str, Any]
@@ -56,7 +55,7 @@ class Verification:
                 self._deliveries.wake()
         except Exception as error:
             log.exception("the checks of attempt %s", attempt)
-            await self._cannot(attempt, f"the checks broke off ({one_line(repr(error), 300)})")
+            await self._cannot(attempt, f"the checks broke off ({words_of(error)})")
         finally:
             del self._running[attempt]
 
