@@ -80,10 +80,10 @@ def _table(deployments: tuple[Deployment, ...]) -> str:
         running = each.tasks.get("in_progress", 0) + each.tasks.get("testing", 0)
         total = sum(each.tasks.get(state, 0) for state in OPEN)
         tasks = f"{running}/{total}" if each.tasks else ""
-        memory = f"{size(each.memory_used)}/{each.limits.memory}" if each.memory_used is not None else ""
         rows.append(
-            (each.ref, each.state, door, health, tasks, each.needs_you or "", memory, each.version, each.location,
-             each.note)
+            (each.ref, each.state, door, health, tasks, each.needs_you or "", each.limits.cpu,
+             _used(each.memory_used, each.limits.memory), _used(each.disk_used, each.limits.disk), each.version,
+             each.location, each.note)
         )  # fmt: skip
     heads = [
         "NAME",
@@ -92,7 +92,9 @@ def _table(deployments: tuple[Deployment, ...]) -> str:
         "GATEWAY/SERVICE",
         "RUN/OPEN",
         "YOU",
+        "CPUS",
         "MEMORY",
+        "DISK",
         "VERSION",
         "LOCATION",
         "NOTE",
@@ -100,6 +102,10 @@ def _table(deployments: tuple[Deployment, ...]) -> str:
     # Columns with nothing in them say nothing.
     kept = [at for at in range(len(heads)) if at < 3 or any(row[at] for row in rows)]
     return table([heads[at] for at in kept], [[row[at] for at in kept] for row in rows])
+
+
+def _used(used: int | None, limit: str) -> str:
+    return f"{size(used)}/{limit}" if used is not None else ""
 
 
 def _remotes(context: Context, args: argparse.Namespace) -> None:

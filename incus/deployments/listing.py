@@ -73,6 +73,8 @@ def deployment(remote: str, instance: Json) -> Deployment:
     state: Json = instance.get("state") or {}
     status = str(instance.get("status") or "")
     location = str(instance.get("location") or "")
+    # What is frozen is neither down nor able to tell.
+    health = "unknown" if status in ("Running", "Frozen") else "down"
     return Deployment(
         remote=remote,
         name=str(instance["name"]),
@@ -85,8 +87,8 @@ def deployment(remote: str, instance: Json) -> Deployment:
         limits=limits(instance),
         memory_used=_dig(state, "memory", "usage") if status != "Stopped" else None,
         disk_used=_dig(state, "disk", root_disk(instance.get("expanded_devices") or {})[0], "usage"),
-        gateway="unknown" if status == "Running" else "down",
-        service="unknown" if status == "Running" else "down",
+        gateway=health,
+        service=health,
         snapshots=_snapshots(instance.get("snapshots")),
         created_at=config.get(names.CREATED) or _moment(instance.get("created_at")),
         note=_note(config, location),

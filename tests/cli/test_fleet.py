@@ -30,6 +30,7 @@ def test_the_list(ccp: Ccp, fleet: FakeFleet) -> None:
     }  # fmt: skip
     head, first, *_ = ccp("fleet", "list").out.splitlines()
     assert head.split()[:3] == ["NAME", "STATE", "SSH"]
+    assert head.split()[6:9] == ["CPUS", "MEMORY", "DISK"]
     assert "LOCATION" not in head
     assert rows[0]["inside_address"] == "10.201.83.10"
     assert first.split()[:5] == ["demo", "running", "192.0.2.1:2201", "ready/ready", "2/6"]

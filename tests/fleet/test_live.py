@@ -190,6 +190,7 @@ async def test_a_daemon_that_is_slow(
     await fleet.freeze(f"{prefix}one")
     await until(fleet, lambda: seen(fleet, prefix)["one"].state == "frozen")
     assert fleet.remotes[0].state == "ready"
+    assert seen(fleet, prefix)["one"].service == "unknown", "it can't tell, and is not down"
     await fleet.unfreeze(f"{prefix}one")
     door.delay = 5.0
     with monkeypatch.context() as shorter:
