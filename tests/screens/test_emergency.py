@@ -111,13 +111,16 @@ async def test_the_banner_comes_to_whoever_watches(stage: StageMaker) -> None:
         assert "EVERYTHING IS STOPPED by ada" in s.lines()[1]
 
 
-async def test_a_stop_that_could_not_be_made_says_so_until_it_is_read(stage: StageMaker) -> None:
+async def test_a_stop_that_could_not_be_made_says_so_until_it_is_read(
+    stage: StageMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emergency, "ARMED_S", 60.0)  # also on a busy machine
     async with stage() as s:
         s.live.answers["emergency.stop"] = ServiceUnavailable(
             "The control service is away.", "run `ccp serve`."
         )
         await s.press("f9", "f9")
-        assert "Not stopped: The control service is away. run `ccp serve`." in s.lines()[1]
+        await until(s, lambda: "Not stopped: The control service is away. run `ccp serve`." in s.lines()[1])
         await s.press("j")
         assert "Not stopped" in s.text
         await s.press("escape")
