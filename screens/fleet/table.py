@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise, takewhile
 
 from rich.cells import cell_len, set_cell_size
 from rich.style import Style
@@ -16,7 +17,11 @@ from ccp_tui.screens.widgets.palette import Palette
 from ccp_tui.screens.widgets.rowlist import Row
 from ccp_tui.text import one_line
 
-LEAST_NAME, SHORT_NAME, MOST_NAME = 12, 16, 40  # a column goes before a name is cut below the second
+LEAST_NAME, SHORT_NAME, MOST_NAME = (
+    12,
+    16,
+    40,
+)  # a column goes before a name is cut below the second, or so that it looks like another one
 BEFORE = 3  # the cursor and the mark
 GAP = 1
 
@@ -168,19 +173,29 @@ def lay_out(deployments: Sequence[Deployment], width: int, *, several: bool) -> 
     sizes = {column.head: _wide(column, deployments) for column in columns}
     sizes[STATES.head] = STATES.least
     longest = max((cell_len(each.name) for each in deployments), default=LEAST_NAME)
-    name = max(LEAST_NAME, min(SHORT_NAME, longest))
+    apart = max(SHORT_NAME, _apart([each.name for each in deployments]))
+    name = max(LEAST_NAME, min(apart, longest, MOST_NAME))
 
     def needed(chosen: list[Column]) -> int:
         return BEFORE + name + sum(sizes[column.head] + GAP for column in chosen)
 
     by_state = [STATES if column is TASKS else column for column in columns]
-    if needed(by_state) <= width:
-        columns = by_state
+    if needed(by_state) + min(longest, MOST_NAME) - name <= width:
+        columns = by_state  # where no name is cut for it
     while len(columns) > 1 and needed(columns) > width:
         columns.remove(max(columns, key=lambda column: column.rank))
     room = width - needed(columns)
     name = max(4, name + room) if room < 0 else max(name, min(MOST_NAME, longest, name + room))
     return Layout(name, tuple((column, sizes[column.head]) for column in columns))
+
+
+def _apart(names: Collection[str]) -> int:
+    """How many cells tell the names apart: the first that differs, and the mark of a name that was cut."""
+    alike = (
+        sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+        for one, other in pairwise(sorted(set(names)))
+    )
+    return max(alike, default=0) + 2
 
 
 def _wide(column: Column, deployments: Iterable[Deployment]) -> int:

@@ -43,9 +43,11 @@ def run() -> Iterator[Figure]:
     prefix = f"ccptest-{secrets.token_hex(3)}-"
     try:
         alias = asyncio.run(_with_fleet(lambda fleet: fleet.build_image())).alias
-        yield from _whole(prefix, alias)
+        # The small ones first: a pool that clears large ones away is slow for minutes.
         with tempfile.TemporaryDirectory(prefix="ccp") as folder, _image(Path(folder)) as small:
             yield from _many(prefix, small)
+            at_once(lambda connection: remove_all(connection, prefix))
+        yield from _whole(prefix, alias)
     finally:
         at_once(lambda connection: remove_all(connection, prefix))
 

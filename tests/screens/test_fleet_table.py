@@ -48,6 +48,17 @@ async def test_a_wide_screen_has_it_all(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE])
+async def test_no_two_names_look_the_same(tmp_path: Path, size: tuple[int, int]) -> None:
+    """A column goes before names are cut to what they have in common."""
+    async with fleet_stage(tmp_path, size=size) as s:
+        for town in ("hamburg", "hannover"):
+            s.fleet.put(deployment(f"newsletter-of-the-branch-{town}"))
+        await s.painted()
+        for start in ("newsletter-of-the-branch-ham", "newsletter-of-the-branch-han"):
+            assert len([line for line in s.lines() if f" {start}" in line[:50]]) == 1
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE])
 async def test_help_quit_and_filter_are_never_cut_off(tmp_path: Path, size: tuple[int, int]) -> None:
     async with fleet_stage(tmp_path, size=size) as s:
         hints = s.lines()[-1]
