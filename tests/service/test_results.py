@@ -132,25 +132,32 @@ async def test_a_new_attempt_is_told_how_the_one_before_ended(auto: Board) -> No
     assert "sent back:" not in prompt.partition("--- earlier")[0], "it was never done"
 
 
-async def test_a_run_that_failed_and_checks_that_failed_are_told(auto: Board) -> None:
+async def test_a_run_that_failed_and_checks_that_failed_are_told(
+    auto: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ref = await auto.assigned(spec(IDLE, checks=({"name": "style", "command": "false"},)))
     await auto.reach(ref, "in_progress")
     await auto.work(ref)
-
-    async def failed() -> bool:
-        return bool((await auto.card(ref))["round"] == 2)
-
-    await until(failed)
-    attempt = await auto.service._c.db(lambda store: store.attempts.of_task(store.tasks.by_ref(ref)["id"]))
+    db = auto.service._c.db
+    attempt = await db(lambda store: store.attempts.of_task(store.tasks.by_ref(ref)["id"]))
     assert attempt
+
+    async def told_of_the_check() -> bool:
+        unsent = await db(lambda store: store.outbox.unsent_of(attempt["id"]))
+        return bool((await auto.card(ref))["round"] == 2) and not unsent
+
+    async def goes_on(_: str) -> bool:
+        return False
 
     def break_off(store: Store) -> None:
         for run in store.attempts.running(attempt["id"]):
             store.attempts.run_ended(attempt["id"], run, "error", "the provider is on fire")
 
+    await until(told_of_the_check)
+    monkeypatch.setattr(auto.service.gateway.calls, "chat_abort", goes_on)  # no other end of the run is told
     await auto.call("task.stop", ref=ref)
-    await auto.service._c.db(break_off)
-    text = await auto.service._c.db(lambda store: results.earlier(store, store.tasks.by_ref(ref), 2))
+    await db(break_off)
+    text = await db(lambda store: results.earlier(store, store.tasks.by_ref(ref), 2))
     assert "these checks failed: style" in text
     assert "Its last run failed: the provider is on fire" in text
 
