@@ -1,12 +1,16 @@
-"""The person's terminal, lent to another program and given back whole, however that program ended."""
+"""The person's terminal: lent to another program and given back whole, and never outlived."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import select
 import signal
 import subprocess
 import sys
 import termios
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
@@ -19,6 +23,29 @@ WHOLE = (
 )
 # What `incus exec` answers for a program that was killed, or whose container is gone.
 KILLED = (129, 137, 143, 255)
+
+
+# Whoever is told that the terminal is gone (SIGHUP) has so long to end in good order.
+GONE_S = 3.0
+
+
+def end_with_it() -> None:
+    """Ends this process some seconds after its terminal is gone, if nothing else does; without one, nothing is done.
+
+    What draws on a terminal that is gone waits for ever, and what reads from one never waits: neither hears a signal.
+    """
+    with contextlib.suppress(ValueError, OSError):
+        if sys.__stdin__ is not None and sys.__stdin__.isatty():
+            terminal = sys.__stdin__.fileno()
+            threading.Thread(target=_outlived, args=(terminal,), name="terminal", daemon=True).start()
+
+
+def _outlived(terminal: int) -> None:
+    poller = select.poll()
+    poller.register(terminal, 0)  # its end is told unasked
+    poller.poll()
+    time.sleep(GONE_S)
+    os._exit(128 + signal.SIGHUP)
 
 
 def was_cut_off(code: int) -> bool:

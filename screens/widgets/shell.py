@@ -15,6 +15,7 @@ from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
 from textual.widget import Widget
 
+from ccp_tui import terminal
 from ccp_tui.screens.widgets import glyphs, palette
 from ccp_tui.screens.widgets.clipboard import sequence
 from ccp_tui.screens.widgets.kept import Kept
@@ -39,6 +40,10 @@ class Shell(App[int]):
             self._filters = [NoColor() if isinstance(each, Monochrome) else each for each in self._filters]
         self.theme = palette.TERMINAL.name if self.no_color else self._kept_theme()
         self._palette: tuple[str, palette.Palette] | None = None
+
+    def on_load(self) -> None:
+        if not self.is_headless:
+            terminal.end_with_it()
 
     @property
     def palette(self) -> palette.Palette:

@@ -242,6 +242,15 @@ def test_sigterm_closes_the_board_in_good_order(terminal: Terminal, temporary: P
     wait_empty(temporary)
 
 
+def test_a_lost_terminal_ends_all_of_it(terminal: Terminal, temporary: Path) -> None:
+    """Nobody tells the board, and it goes on drawing: a connection that was lost under a shell that ignores it."""
+    terminal.until("Landing page")
+    os.close(terminal.master)
+    terminal.master = os.open(os.devnull, os.O_RDONLY)
+    assert terminal.process.wait(30) == 128 + signal.SIGHUP
+    wait_empty(temporary)
+
+
 def test_what_is_behind_a_killed_board_ends_too(terminal: Terminal, temporary: Path) -> None:
     terminal.until("Landing page")
     terminal.process.kill()

@@ -76,6 +76,15 @@ async def test_the_screen_without_incus(bare: dict[str, str]) -> None:
         assert await terminal.ended() == 0
 
 
+async def test_the_screen_ends_with_its_terminal(bare: dict[str, str]) -> None:
+    """Also where nobody ends it: nothing of it stays behind and spins."""
+    deaf = ["/bin/sh", "-c", 'trap "" HUP; exec "$0" "$@"', *CCP, "fleet"]
+    async with Terminal(deaf, (100, 30), bare) as terminal:
+        await terminal.shows("There is no Incus on this machine.")
+        terminal.hang_up()
+        assert await terminal.ended() == 129
+
+
 @pytest.mark.incus
 async def test_the_screen_while_incus_comes_and_goes(
     connection: Connection, tiny_image: str, prefix: str, bare: dict[str, str]

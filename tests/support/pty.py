@@ -54,12 +54,20 @@ class Terminal:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        asyncio.get_running_loop().remove_reader(self._fd)
+        if self._fd >= 0:
+            asyncio.get_running_loop().remove_reader(self._fd)
         if self.exit_code is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)
             os.waitpid(self._pid, 0)  # noqa: ASYNC222 - it was just killed
+        if self._fd >= 0:
+            os.close(self._fd)
+
+    def hang_up(self) -> None:
+        """The terminal goes, as it does when a connection is lost."""
+        asyncio.get_running_loop().remove_reader(self._fd)
         os.close(self._fd)
+        self._fd = -1
 
     def _read(self) -> None:
         try:
