@@ -14,7 +14,6 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -307,7 +306,7 @@ class GatewayClient:
             version=hello.version if hello else None,
             boot_id=self._boot_id,
             since=before.since if before.state is state else clock.now(),
-            retry_at=clock.stamp(datetime.now(UTC) + timedelta(seconds=wait)) if wait is not None else None,
+            retry_at=clock.after(wait) if wait is not None else None,
         )
         if status == before:
             return

@@ -48,6 +48,6 @@ async def survive(work: Awaitable[object], what: str) -> None:
         log.exception("%s failed", what)
 
 
-def words_of(error: Exception) -> str:
+def unforeseen(error: Exception) -> str:
     """What nobody foresaw, as one line for the person."""
     return one_line(f"{type(error).__name__}: {error}", 200)

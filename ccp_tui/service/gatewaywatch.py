@@ -28,6 +28,7 @@ from ccp_tui.service.context import Context
 from ccp_tui.service.execution.dispatch import Dispatcher
 from ccp_tui.service.execution.outcomes import Outcomes, hold
 from ccp_tui.service.questions.attention import Attention
+from ccp_tui.service.sessions.aborting import end_run
 from ccp_tui.service.sessions.delivery import Deliveries
 from ccp_tui.service.sessions.runs import Runs
 from ccp_tui.store import Store
@@ -153,11 +154,9 @@ class GatewayWatch:
             await asyncio.sleep(self._c.settings.resume_grace / RESUME_LOOKS if look else 0)
             for attempt in left:
                 try:
-                    await self._c.gateway.calls.chat_abort(attempt["session_key"])
+                    await end_run(self._c, attempt["session_key"])
                 except GatewayUnavailable:
                     return  # the next connect begins anew
-                except GatewayError as error:
-                    log.info("abort of %s: %s", attempt["session_key"], error.message)
 
         def work(store: Store) -> None:
             for attempt in left:

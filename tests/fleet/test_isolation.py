@@ -119,10 +119,10 @@ def test_a_fork_bomb_stays_inside(site: Site) -> None:
         while site_processes(site) < 200 and time.monotonic() < end:
             time.sleep(0.5)
         began = time.monotonic()
-        listed = subprocess.run(["incus", "list", "--format", "csv"], capture_output=True, timeout=60)
+        listed = subprocess.run(["incus", "list", "--format", "csv"], capture_output=True, timeout=30)
         took = time.monotonic() - began
         assert listed.returncode == 0
-        assert took < 30
+        assert took < 10
         assert 200 < site_processes(site) <= 400
     finally:
         stopped = site.inside("systemctl", "kill", "--signal=KILL", "bomb")

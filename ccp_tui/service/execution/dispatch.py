@@ -10,7 +10,7 @@ from typing import Any
 from ccp_tui.gateway import GatewayError, GatewayUnavailable
 from ccp_tui.lifecycle import BUDGET, TEMPORARY, Refused, State, Trigger, fire
 from ccp_tui.model import Hold, HoldKind
-from ccp_tui.service.background import TROUBLE_AGAIN_S, Background, survive, words_of
+from ccp_tui.service.background import TROUBLE_AGAIN_S, Background, survive, unforeseen
 from ccp_tui.service.board.moves import SERVICE, Row, facts_of, move, record
 from ccp_tui.service.context import Context
 from ccp_tui.service.door.methods import Method
@@ -147,7 +147,7 @@ class Dispatcher:
             )
         except Exception as error:
             log.exception("dispatching %s failed", task["ref"])
-            why = f"it could not be started ({words_of(error)}); it is tried again"
+            why = f"it could not be started ({unforeseen(error)}); it is tried again"
             self._defer(task, why, TROUBLE_AGAIN_S)
 
     async def _refuse(self, task: Row, gate: str, reason: str) -> None:

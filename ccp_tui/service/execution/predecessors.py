@@ -11,6 +11,7 @@ from ccp_tui import clock
 from ccp_tui.gateway import GatewayError, GatewayUnavailable
 from ccp_tui.service.board.moves import Row
 from ccp_tui.service.context import Context
+from ccp_tui.service.sessions.aborting import end_run
 from ccp_tui.service.sessions.runs import Runs
 from ccp_tui.store import Store
 
@@ -63,7 +64,7 @@ class Predecessors:
         if unsent:
             self._defer(session, f"a message of attempt {number} is still on its way")
         if await self._goes_on(session):
-            await self._abort(session)
+            await end_run(self._c, session)
             if await self._goes_on(session):
                 self._defer(session, f"attempt {number} still runs at the gateway, and was told to end")
         self._looks.pop(session, None)
@@ -92,14 +93,6 @@ class Predecessors:
             log.info("history of %s: %s", session, error.message)
             return False  # a session that is gone runs nothing
         return going.run_id is not None or going.pending or await self._runs.comes_back(session)
-
-    async def _abort(self, session: str) -> None:
-        try:
-            await self._c.gateway.calls.chat_abort(session)
-        except GatewayUnavailable:
-            raise
-        except GatewayError as error:
-            log.warning("abort of %s: %s", session, error.message)
 
 
 def _last(store: Store, task: int) -> tuple[Row | None, str | None, bool]:

@@ -39,18 +39,10 @@ class Aborts:
             keys = await self._c.db(lambda store: self._to_end(store, session_key))
             try:
                 for key in keys:
-                    await self._one(key)
+                    await end_run(self._c, key)
                 return
             except GatewayUnavailable:
                 await asyncio.sleep(AGAIN_S * 2**attempt)
-
-    async def _one(self, session_key: str) -> None:
-        try:
-            await self._c.gateway.calls.chat_abort(session_key)
-        except GatewayUnavailable:
-            raise
-        except GatewayError as error:
-            log.warning("abort of %s: %s", session_key, error.message)
 
     def _to_end(self, store: Store, session_key: str) -> list[str]:
         """The session and those at work below it; none when what goes on there may go on."""
@@ -58,6 +50,16 @@ class Aborts:
         if not stopped and not over(store, session_key, store.attempts.by_session(session_key)):
             return []
         return [session_key, *store.sessions.at_work_below(session_key)]
+
+
+async def end_run(context: Context, session_key: str) -> None:
+    """Asks the gateway once to abort what runs in a session; a refusal is logged. Raises GatewayUnavailable."""
+    try:
+        await context.gateway.calls.chat_abort(session_key)
+    except GatewayUnavailable:
+        raise
+    except GatewayError as error:
+        log.warning("abort of %s: %s", session_key, error.message)
 
 
 def over(store: Store, session_key: str, attempt: Row | None) -> bool:

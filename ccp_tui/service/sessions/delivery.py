@@ -18,7 +18,7 @@ from typing import Any
 from ccp_tui import clock
 from ccp_tui.gateway import GatewayError, GatewayUnavailable, History, SendAck
 from ccp_tui.model import Delivery, Hold, HoldKind, MessageStatus
-from ccp_tui.service.background import TROUBLE_AGAIN_S, Background, survive, words_of
+from ccp_tui.service.background import TROUBLE_AGAIN_S, Background, survive, unforeseen
 from ccp_tui.service.board.moves import SERVICE, record
 from ccp_tui.service.context import Context
 from ccp_tui.service.execution.goingon import held_back
@@ -109,7 +109,7 @@ class Deliveries:
             return await self._deliver(row)
         except Exception as error:
             log.exception("sending %s failed", row["idempotency_key"])
-            await self._throttles.wait(row, words_of(error), TROUBLE_AGAIN_S, counts=False)
+            await self._throttles.wait(row, unforeseen(error), TROUBLE_AGAIN_S, counts=False)
             return False
 
     def _ready(self, store: Store) -> list[str]:

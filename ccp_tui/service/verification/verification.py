@@ -9,7 +9,7 @@ from typing import Any
 
 from ccp_tui.lifecycle import State, Trigger
 from ccp_tui.model import HoldKind
-from ccp_tui.service.background import Background, words_of
+from ccp_tui.service.background import Background, unforeseen
 from ccp_tui.service.board.moves import SERVICE, move
 from ccp_tui.service.context import Context
 from ccp_tui.service.execution import prompts
@@ -55,7 +55,7 @@ class Verification:
                 self._deliveries.wake()
         except Exception as error:
             log.exception("the checks of attempt %s", attempt)
-            await self._cannot(attempt, f"the checks broke off ({words_of(error)})")
+            await self._cannot(attempt, f"the checks broke off ({unforeseen(error)})")
         finally:
             del self._running[attempt]
 
